@@ -1,0 +1,346 @@
+"""`seawall`: the command line.
+
+Every command reads the same flags, says all mistakes at once, a line each, and
+ends with status 1 (2 for a wrong use of the command line itself).
+"""
+
+import asyncio
+import gc
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from gateway import __version__, report
+from gateway.app import DEFAULT_LISTEN, DEFAULT_OPS_LISTEN, Gateway, Loaded, Settings, load
+from gateway.config.resolve import Flags
+from gateway.core.errors import ConfigError, Problem
+from gateway.demo import run as demo_run
+from gateway.telemetry.logs import AccessLog, configure
+
+app = typer.Typer(
+    name="seawall",
+    help="A gRPC reliability gateway: any annotated proto, over the REST services behind it.",
+    epilog="Try it: seawall demo. Begin with: seawall serve --proto protos --upstream http://HOST",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)=(.*)", re.DOTALL)
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """From which severity on lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class OutputFormat(StrEnum):
+    """How answers are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+DescriptorSet = Annotated[
+    Path | None,
+    typer.Option(
+        "--descriptor-set",
+        metavar="FILE",
+        help="Binary FileDescriptorSet with imports (protoc --include_imports, buf build -o).",
+        rich_help_panel="What to serve",
+    ),
+]
+Proto = Annotated[
+    Path | None,
+    typer.Option(
+        "--proto",
+        metavar="DIR",
+        help="Folder of .proto files, compiled at startup. google/api and seawall/policy "
+        "need not lie there.",
+        rich_help_panel="What to serve",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="YAML: upstreams and policies. Flags beat it.",
+        rich_help_panel="What to serve",
+    ),
+]
+Service = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service",
+        metavar="NAME",
+        help="Serve only this service (full name); repeatable. Default: every service with a "
+        "google.api.http binding.",
+        rich_help_panel="What to serve",
+    ),
+]
+Upstream = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--upstream",
+        metavar="[NAME=]URL",
+        help="Base URL of the REST service; NAME= where there are several. Repeatable.",
+        rich_help_panel="What to serve",
+    ),
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        "--listen",
+        metavar="HOST:PORT",
+        help=f"gRPC listener; port 0 picks a free one. Default: {DEFAULT_LISTEN}.",
+        rich_help_panel="Where to listen",
+    ),
+]
+OpsListen = Annotated[
+    str | None,
+    typer.Option(
+        "--ops-listen",
+        metavar="HOST:PORT",
+        help=f"/livez, /readyz and /metrics; 'off' for none. Default: {DEFAULT_OPS_LISTEN}.",
+        rich_help_panel="Where to listen",
+    ),
+]
+Format = Annotated[OutputFormat, typer.Option("--format", "-f", help="For people or for machines.")]
+LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", rich_help_panel="Logs")]
+LogLevelOption = Annotated[
+    LogLevel,
+    typer.Option("--log-level", help="'info' has a line for every call.", rich_help_panel="Logs"),
+]
+
+
+def _flags(services: Sequence[str] | None, upstreams: Sequence[str] | None) -> Flags:
+    named: dict[str, str] = {}
+    for text in upstreams or ():
+        match = _NAMED.fullmatch(text)
+        name, url = match.groups() if match else ("", text)
+        if name in named:
+            which = f"{name!r}" if name else "without a name"
+            raise ConfigError.one("--upstream", f"the upstream {which} is given twice")
+        named[name] = url
+    return Flags(tuple(services or ()), named)
+
+
+def _fail(error: ConfigError) -> NoReturn:
+    for problem in error.problems:
+        print(f"seawall: {_one_line(problem)}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def _one_line(problem: Problem) -> str:
+    return " ".join(str(problem).split())
+
+
+@app.command()
+def serve(
+    descriptor_set: DescriptorSet = None,
+    proto: Proto = None,
+    config: Config = None,
+    service: Service = None,
+    upstream: Upstream = None,
+    listen: Listen = None,
+    ops_listen: OpsListen = None,
+    log_format: LogFormatOption = LogFormat.CONSOLE,
+    log_level: LogLevelOption = LogLevel.INFO,
+) -> None:
+    """Serve the protos as gRPC until SIGTERM or SIGINT, then drain.
+
+    Example: seawall serve --descriptor-set api.binpb --upstream http://localhost:8080
+    """
+    configure(log_format, log_level)
+    # What startup builds stays until the end: looking through it for garbage, now and while
+    # serving, is half of the time that a large API takes to start.
+    gc.disable()
+    try:
+        settings = Settings(
+            descriptor_set=descriptor_set,
+            proto=proto,
+            config=config,
+            listen=listen,
+            ops_listen=ops_listen,
+            flags=_flags(service, upstream),
+        )
+        asyncio.run(run(settings, load(settings)))
+    except ConfigError as error:
+        _fail(error)
+
+
+async def run(settings: Settings, loaded: Loaded) -> None:
+    """Serve until a signal, then drain; a second signal ends at once."""
+    gateway = Gateway(settings, loaded, listeners=[AccessLog()])
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, stop, number)
+    await gateway.start()
+    try:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+        report.serving(loaded, gateway.address, gateway.ops_address)
+        await stop.wait()
+    finally:
+        await gateway.stop()
+
+
+def _on_signal(stop: asyncio.Event, number: int) -> None:
+    if stop.is_set():
+        os._exit(128 + number)
+    stop.set()
+
+
+@app.command()
+def check(
+    descriptor_set: DescriptorSet = None,
+    proto: Proto = None,
+    config: Config = None,
+    service: Service = None,
+    upstream: Upstream = None,
+) -> None:
+    """Check protos, bindings, configuration and flags, without serving.
+
+    Prints a line for every mistake, with file, method and column, and ends with
+    status 1; nothing but a summary, and status 0, where there is none.
+    """
+    try:
+        loaded = load(
+            Settings(
+                descriptor_set=descriptor_set,
+                proto=proto,
+                config=config,
+                flags=_flags(service, upstream),
+            )
+        )
+    except ConfigError as error:
+        _fail(error)
+    report.checked(loaded)
+
+
+@app.command()
+def routes(
+    descriptor_set: DescriptorSet = None,
+    proto: Proto = None,
+    config: Config = None,
+    service: Service = None,
+    upstream: Upstream = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """List every served method with its verb, path, body and upstream."""
+    try:
+        loaded = load(
+            Settings(
+                descriptor_set=descriptor_set,
+                proto=proto,
+                config=config,
+                flags=_flags(service, upstream),
+            )
+        )
+    except ConfigError as error:
+        _fail(error)
+    report.routes(loaded, as_json=output is OutputFormat.JSON)
+
+
+@app.command()
+def explain(
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="pkg.Service/Method, as grpcurl writes it.")
+    ],
+    descriptor_set: DescriptorSet = None,
+    proto: Proto = None,
+    config: Config = None,
+    service: Service = None,
+    upstream: Upstream = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Print the effective policy of a method, and where each value came from."""
+    try:
+        loaded = load(
+            Settings(
+                descriptor_set=descriptor_set,
+                proto=proto,
+                config=config,
+                flags=_flags(service, upstream),
+            )
+        )
+        report.explain(loaded, method, as_json=output is OutputFormat.JSON)
+    except ConfigError as error:
+        _fail(error)
+
+
+@app.command()
+def demo(
+    listen: Listen = None,
+    ops_listen: OpsListen = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            help="Of the simulated service's data and of how it misbehaves. Default: 0.",
+        ),
+    ] = 0,
+    log_format: LogFormatOption = LogFormat.CONSOLE,
+    log_level: LogLevelOption = LogLevel.INFO,
+) -> None:
+    """Serve panel.v1 over a simulated REST service, and print calls to try.
+
+    Example: seawall demo
+    """
+    configure(log_format, log_level)
+    try:
+        asyncio.run(demo_run.run(listen, ops_listen, seed))
+    except ConfigError as error:
+        _fail(error)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"seawall {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app(prog_name="seawall")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:  # the reader of what is printed has gone: `| head`
+        sys.stdout = None
+        sys.exit(1)

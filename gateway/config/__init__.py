@@ -1,0 +1,1 @@
+"""What the operator gave, checked and merged: protos, YAML, flags to effective policies."""

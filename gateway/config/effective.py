@@ -1,0 +1,163 @@
+"""One method's effective policy, and the options its mechanisms run on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from google.protobuf.descriptor import MethodDescriptor
+from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
+
+from gateway.config.checks import seconds
+from gateway.config.merge import Origins
+from gateway.core.call import MethodInfo
+from gateway.core.status import Code
+from gateway.downstream.client import ClientOptions
+from gateway.interceptors.attempt import AttemptOptions
+from gateway.interceptors.deadline import DeadlineOptions
+from gateway.interceptors.decode import DecodeOptions
+from gateway.interceptors.retry import Jitter, RetryOptions
+from gateway.transcode.binding import Binding
+from gateway.transcode.target import RestOptions
+
+_SAFE_VERBS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
+_Level = MethodPolicy.Idempotency
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveMethod:
+    """A served method with what it is promised.
+
+    Args:
+        method: what it is called.
+        descriptor: its descriptor.
+        where: its place in the protos.
+        bindings: how it is sent.
+        upstream: who answers it.
+        policy: all levels merged and clamped.
+        origins: where each value of `policy` came from.
+    """
+
+    method: MethodInfo
+    descriptor: MethodDescriptor
+    where: str
+    bindings: tuple[Binding, ...]
+    upstream: str
+    policy: MethodPolicy
+    origins: Origins
+
+    @property
+    def idempotency(self) -> tuple[bool, str]:
+        """Whether a request of unknown effect may be sent again, and who says so."""
+        said = self.policy.idempotency
+        if said:
+            return said != _Level.NOT_IDEMPOTENT, self.origins.get("idempotency", "")
+        level = self.descriptor.GetOptions().idempotency_level if self.descriptor.has_options else 0
+        if level:
+            return True, f"idempotency_level ({self.where})"
+        verbs = {binding.verb for binding in self.bindings}
+        return verbs <= _SAFE_VERBS, f"HTTP verb {'/'.join(sorted(verbs))}"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveUpstream:
+    """An upstream with its merged policy.
+
+    `by_reference`: its URL came from the environment or a file, and may hold a secret.
+    """
+
+    name: str
+    policy: UpstreamPolicy
+    origins: Origins
+    by_reference: bool = False
+
+    @property
+    def shown_url(self) -> str:
+        """The URL as people may see it: without its path where that may be a secret."""
+        if not self.by_reference:
+            return self.policy.url
+        parts = urlsplit(self.policy.url)
+        hidden = "/…" if parts.path.strip("/") else ""
+        return f"{parts.scheme}://{parts.netloc}{hidden}"
+
+    def client_options(self) -> ClientOptions:
+        """Return the options of its HTTP client."""
+        pool = self.policy.pool
+        return ClientOptions(
+            name=self.name,
+            url=self.policy.url,
+            max_connections=pool.max_connections,
+            connect_timeout_s=seconds(pool.connect_timeout),
+            idle_timeout_s=seconds(pool.idle_timeout),
+            ca_file=self.policy.tls.ca_file or None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MethodOptions:
+    """The options of every mechanism on a method's way, in the order of the chain."""
+
+    method: MethodInfo
+    deadline: DeadlineOptions
+    decode: DecodeOptions
+    retry: RetryOptions
+    attempt: AttemptOptions
+    rest: RestOptions = field(default_factory=RestOptions)
+
+
+def method_options(
+    effective: EffectiveMethod, parse: Callable[[bytes], Any], user_agent: str
+) -> MethodOptions:
+    """Return the options that an effective policy asks for.
+
+    Args:
+        effective: the method.
+        parse: its request type's parser.
+        user_agent: sent to the upstream.
+    """
+    policy = effective.policy
+    return MethodOptions(
+        method=effective.method,
+        deadline=DeadlineOptions(
+            default_s=seconds(policy.deadline.default),
+            maximum_s=seconds(policy.deadline.maximum),
+            margin_s=seconds(policy.deadline.margin),
+        ),
+        decode=DecodeOptions(
+            parse=parse,
+            type_name=effective.descriptor.input_type.full_name,
+            max_request_bytes=policy.sizes.max_request_bytes,
+        ),
+        retry=_retry_options(effective),
+        attempt=AttemptOptions(
+            timeout_s=_or_forever(policy.retry, "per_attempt_timeout"),
+            upstream=effective.upstream,
+        ),
+        rest=RestOptions(
+            max_response_bytes=policy.sizes.max_response_bytes,
+            max_error_bytes=policy.sizes.max_error_bytes,
+            idle_timeout_s=_or_forever(policy.stream, "idle_timeout"),
+            status_codes={k: Code[v] for k, v in policy.errors.status_codes.items()},
+            user_agent=user_agent,
+        ),
+    )
+
+
+def _retry_options(effective: EffectiveMethod) -> RetryOptions:
+    retry = effective.policy.retry
+    if retry.disabled:
+        return RetryOptions(max_attempts=1)
+    return RetryOptions(
+        max_attempts=retry.max_attempts,
+        initial_backoff_s=seconds(retry.initial_backoff),
+        max_backoff_s=seconds(retry.max_backoff),
+        multiplier=retry.backoff_multiplier,
+        jitter=Jitter(retry.jitter or Jitter.FULL.value),
+        retryable_http_statuses=frozenset(retry.retryable_http_statuses),
+        max_retry_after_s=seconds(retry.max_retry_after),
+        idempotent=effective.idempotency[0],
+    )
+
+
+def _or_forever(message: Any, name: str) -> float:
+    return seconds(getattr(message, name)) if message.HasField(name) else float("inf")

@@ -1,0 +1,118 @@
+"""Which services are served, and how each of their methods is sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from gateway.config.document import Document
+from gateway.config.problems import Problems
+from gateway.config.schema import Schema
+from gateway.config.suggest import no_such
+from gateway.core.errors import Problem
+from gateway.transcode.binding import Binding, BindingError, compile_bindings, http_rule
+from gateway.transcode.fields import Plans
+
+
+@dataclass(frozen=True, slots=True)
+class BoundMethod:
+    """A method that a REST service answers.
+
+    Args:
+        descriptor: its descriptor.
+        where: its place in the protos.
+        bindings: how it is sent.
+    """
+
+    descriptor: MethodDescriptor
+    where: str
+    bindings: tuple[Binding, ...]
+
+    @property
+    def name(self) -> str:
+        """As operators write it: "panel.v1.OrderService/GetOrder"."""
+        return method_name(self.descriptor)
+
+
+def method_name(method: MethodDescriptor) -> str:
+    """Return "panel.v1.OrderService/GetOrder"."""
+    return f"{method.containing_service.full_name}/{method.name}"
+
+
+def choose_services(
+    schema: Schema, document: Document, flag: Sequence[str], problems: Problems
+) -> list[ServiceDescriptor]:
+    """Return the services to serve: the flag's, the file's, or all that have a binding."""
+    known = {service.full_name: service for service in schema.services(imported=True)}
+    wanted = list(dict.fromkeys(flag or document.config.serve))
+    if not wanted:
+        bound = [service for service in schema.services() if _has_binding(service)]
+        if not bound:
+            problems.add("", "no method of the protos carries google.api.http: nothing to serve")
+        return bound
+    chosen = []
+    for i, name in enumerate(wanted):
+        where = "--service" if flag else document.where(f"serve[{i}]")
+        if name not in known:
+            problems.add(where, no_such("service", name, known))
+        elif not _has_binding(known[name]):
+            problems.add(where, f"no method of {name} carries google.api.http")
+        else:
+            chosen.append(known[name])
+    return chosen
+
+
+def check_names(schema: Schema, document: Document, problems: Problems) -> None:
+    """Find services and methods of the configuration that the protos do not have."""
+    known = {service.full_name: service for service in schema.services(imported=True)}
+    for name in sorted(document.config.services):
+        said = document.config.services[name]
+        key = f"services.{name}"
+        if name not in known:
+            problems.add(document.where(key), f"{key}: {no_such('service', name, known)}")
+            continue
+        methods = known[name].methods_by_name
+        for method in sorted(said.methods):
+            policy = said.methods[method]
+            at = f"{key}.methods.{method}"
+            if method not in methods:
+                problems.add(document.where(at), f"{at}: {no_such('method', method, methods)}")
+            elif policy.HasField("stream") and not methods[method].server_streaming:
+                problems.add(
+                    document.where(f"{at}.stream"),
+                    f"{at}.stream: the method does not answer with a stream",
+                )
+
+
+def bind_methods(
+    services: Sequence[ServiceDescriptor], schema: Schema, problems: Problems
+) -> tuple[list[BoundMethod], list[Problem]]:
+    """Return the methods of `services` that are served, and why the others are not."""
+    plans: Plans = {}
+    bound: list[BoundMethod] = []
+    left_out: list[Problem] = []
+    for service in services:
+        for method in service.methods:
+            where = schema.where_method(method)
+            rule = http_rule(method)
+            if rule is None:
+                left_out.append(
+                    Problem(where, f"{method_name(method)}: carries no google.api.http")
+                )
+                continue
+            try:
+                bindings = compile_bindings(method, rule, plans)
+            except BindingError as error:
+                for mistake in error.mistakes:
+                    problems.add(where, f"{method_name(method)}: {mistake}")
+                continue
+            if method.client_streaming:
+                text = f"{method_name(method)}: client streams over REST are not served yet"
+                left_out.append(Problem(where, text))
+            else:
+                bound.append(BoundMethod(method, where, bindings))
+    return bound, left_out
+
+
+def _has_binding(service: ServiceDescriptor) -> bool:
+    return any(http_rule(method) is not None for method in service.methods)

@@ -1,0 +1,147 @@
+"""The Call record: one RPC on its way through a pipeline.
+
+The contract every interceptor and target keeps:
+
+1. `await interceptor(call, call_next)` lasts as long as the call does, so that
+   permits, spans and timers are plain `try/finally`.
+2. Requests arrive by the call: `call.request` (bytes) where the caller sends
+   one message, `call.requests` where it streams.
+3. Answers leave by `await call.send(payload)`, one serialized message each; it
+   returns when the transport can take the next. A unary method is the case of
+   one message.
+4. The result is an `Outcome`. Failures are returned; a raised exception is a
+   cancellation or a fault of the gateway.
+5. `call.deadline_at` is absolute, fixed on arrival, and never moves later.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway.core.outcome import Outcome
+
+Metadata = Sequence[tuple[str, str | bytes]]
+Sink = Callable[[bytes], Awaitable[None]]
+"""Takes one serialized message; returns when there is room for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What is known of a method before any call.
+
+    Args:
+        service: full name, "panel.v1.OrderService".
+        name: "GetOrder".
+        client_streaming: the caller sends a stream.
+        server_streaming: the answer is a stream.
+    """
+
+    service: str
+    name: str
+    client_streaming: bool = False
+    server_streaming: bool = False
+    full_name: str = field(init=False)
+    """As operators write it: "panel.v1.OrderService/GetOrder"."""
+    path: str = field(init=False)
+    """As it travels: "/panel.v1.OrderService/GetOrder"."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "full_name", f"{self.service}/{self.name}")
+        object.__setattr__(self, "path", f"/{self.full_name}")
+
+
+async def _no_requests() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+class Call:
+    """One RPC. Mutable, used by one task at a time.
+
+    Args:
+        method: what was called.
+        metadata: as the caller sent it.
+        peer: the connection, in gRPC's notation ("ipv4:127.0.0.1:5000").
+        arrived_at: monotonic seconds.
+        deadline_at: the caller's own deadline in monotonic seconds, or None;
+            the deadline interceptor replaces it by the effective one.
+        request: the serialized request, empty for a client stream.
+        requests: the messages of a client stream.
+        sink: takes the answers.
+    """
+
+    __slots__ = (
+        "_sink",
+        "arrived_at",
+        "attempt_ends_at",
+        "attempts",
+        "client_deadline_at",
+        "deadline_at",
+        "message",
+        "metadata",
+        "method",
+        "peer",
+        "prepared",
+        "request",
+        "requests",
+        "sent",
+        "trailing_metadata",
+    )
+
+    def __init__(
+        self,
+        method: MethodInfo,
+        sink: Sink,
+        *,
+        arrived_at: float,
+        metadata: Metadata = (),
+        peer: str = "",
+        deadline_at: float | None = None,
+        request: bytes = b"",
+        requests: AsyncIterator[bytes] | None = None,
+    ) -> None:
+        self.method = method
+        self.metadata = metadata
+        self.peer = peer
+        self.arrived_at = arrived_at
+        self.client_deadline_at = deadline_at
+        self.deadline_at = float("inf") if deadline_at is None else deadline_at
+        self.request = request
+        self.requests = requests if requests is not None else _no_requests()
+        self.message: Any = None
+        """The decoded request, from the decode interceptor on."""
+        self.prepared: Any = None
+        """What every attempt sends, from the encode interceptor on."""
+        self.attempts = 0
+        """Attempts begun so far."""
+        self.attempt_ends_at = float("inf")
+        """When the attempt under way ends, in monotonic seconds; infinity where none is."""
+        self.sent = 0
+        """Messages handed to the caller so far."""
+        self.trailing_metadata: list[tuple[str, str | bytes]] = []
+        """What goes to the caller behind the last message."""
+        self._sink = sink
+
+    async def send(self, payload: bytes) -> None:
+        """Hand one serialized message to the caller; return when there is room for more."""
+        self.sent += 1
+        await self._sink(payload)
+
+
+CallNext = Callable[[Call], Awaitable[Outcome]]
+
+
+class Interceptor(Protocol):
+    """One mechanism on the way of a call. `name` stands in the pipeline's shape."""
+
+    name: str
+
+    async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
+        """Run the call, or refuse it; see the contract above."""
+
+
+class Target(Protocol):
+    """Where a pipeline ends: a REST binding, or a servicer of the gateway's own."""
+
+    async def __call__(self, call: Call) -> Outcome:
+        """Answer the call."""

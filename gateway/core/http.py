@@ -1,0 +1,79 @@
+"""The seam between a REST target and the HTTP client behind it.
+
+`transcode` builds requests and reads answers, `downstream` moves them; neither
+imports the other. Failures of the transport are raised as `CallError`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """One request.
+
+    Args:
+        method: "GET".
+        target: path and query, percent-encoded, beginning with "/"; the
+            upstream's base path is put before it.
+        headers: names in lower case.
+        body: None for no body at all, and then no Content-Type.
+    """
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes | None = None
+
+
+@dataclass(slots=True)
+class HttpAnswer:
+    """An answer read whole, its content coding undone."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpStream(Protocol):
+    """An answer whose body is still arriving."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, its content coding undone.
+
+        Reading is what lets more come: a reader that stops stops the upstream.
+        """
+
+    async def read_up_to(self, max_bytes: int) -> bytes:
+        """Return the body's first `max_bytes`; the rest is not read."""
+
+
+class HttpClient(Protocol):
+    """Sends requests to one upstream over pooled connections.
+
+    A cancelled call closes its connection; one whose answer was not read to the
+    end never goes back to the pool.
+    """
+
+    name: str
+    """The upstream's name."""
+
+    async def fetch(
+        self, request: HttpRequest, *, max_body_bytes: int, max_error_bytes: int
+    ) -> HttpAnswer:
+        """Send `request` and return the answer, read whole.
+
+        A 2xx body longer than `max_body_bytes` is a CallError; of any other
+        answer the first `max_error_bytes` are kept.
+        """
+
+    def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpStream]:
+        """Send `request`; entering waits for the answer's headers."""
+
+    async def close(self) -> None:
+        """Close every connection."""

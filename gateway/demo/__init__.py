@@ -1,0 +1,12 @@
+"""Simulated REST services that misbehave on request, and `seawall demo` over them.
+
+faults.py    what goes wrong, and when: a pure switchboard
+traffic.py   what a downstream has seen
+server.py    any downstream as an HTTP server and a process
+records.py   a table of JSON records
+panel.py     the state and routes of `panel.v1`
+run.py       `seawall demo`: a downstream's process and a gateway over it
+
+Another system is a module beside panel.py. Nothing outside this package knows it
+but the command line.
+"""

@@ -1,0 +1,1 @@
+"""HTTP to the upstreams. The only place that imports an HTTP client."""

@@ -1,0 +1,149 @@
+"""From what grpc hands over to a Call, and from its Outcome to what grpc sends.
+
+The first step of every call. One generic handler serves all methods: requests
+and answers are bytes, so that a pipeline can refuse a call unread, and decide
+itself what a malformed message is told. Failed calls end without a message
+(trailers only), which is what lets a client's own retries work (gRFC A6).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, cast
+
+import grpc
+
+from gateway.chain import Pipeline
+from gateway.core.call import Call, Metadata, Sink
+from gateway.core.clock import Clock
+from gateway.core.errors import CallError, Origin, Reason
+from gateway.core.status import Code
+from gateway.dispatch import Dispatch
+from gateway.ingress.gate import Gate
+from gateway.ingress.status import to_trailers
+
+_log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+    Handler = grpc.RpcMethodHandler[Any, Any]
+else:  # generic in the stubs only
+    Context = grpc.aio.ServicerContext
+    Handler = grpc.RpcMethodHandler
+
+
+class CallHandler(grpc.GenericRpcHandler):
+    """Finds the pipeline of each call and runs it.
+
+    Args:
+        dispatch: the pipelines.
+        gate: counts and holds.
+        clock: fixes the arrival.
+    """
+
+    def __init__(self, dispatch: Dispatch, gate: Gate, clock: Clock) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._handlers = {p.method.path: self._rpc_handler(p) for p in dispatch}
+        self._services = frozenset(dispatch.services())
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        """Return the handler of a method; for one that is not served, its refusal."""
+        handler = self._handlers.get(handler_call_details.method)
+        return handler or self._unknown(handler_call_details.method)
+
+    def _rpc_handler(self, pipeline: Pipeline) -> Handler:
+        method = pipeline.method
+        if method.client_streaming and method.server_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._streaming(pipeline))
+        if method.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(self._unary(pipeline))
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._streaming(pipeline))
+        return grpc.unary_unary_rpc_method_handler(self._unary(pipeline))
+
+    def _unary(self, pipeline: Pipeline) -> Any:
+        """Return the handler of a method that answers with one message."""
+
+        async def handle(request: Any, context: Context) -> bytes:
+            answer = b""
+
+            async def sink(payload: bytes) -> None:
+                nonlocal answer
+                answer = payload
+
+            await self._run(pipeline, request, context, sink)
+            return answer
+
+        return handle
+
+    def _streaming(self, pipeline: Pipeline) -> Any:
+        """Return the handler of a method that answers with a stream."""
+
+        async def handle(request: Any, context: Context) -> None:
+            await self._run(pipeline, request, context, context.write)
+
+        return handle
+
+    async def _run(self, pipeline: Pipeline, request: Any, context: Context, sink: Sink) -> None:
+        gate = self._gate
+        arrived_at = self._clock.now()
+        remaining_s = context.time_remaining()
+        streamed: AsyncIterator[bytes] | None = None
+        if pipeline.method.client_streaming:
+            streamed, request = request, b""
+        call = Call(
+            pipeline.method,
+            sink,
+            arrived_at=arrived_at,
+            metadata=cast("Metadata", context.invocation_metadata() or ()),
+            peer=context.peer(),
+            deadline_at=None if remaining_s is None else arrived_at + remaining_s,
+            request=request,
+            requests=streamed,
+        )
+        gate.inside += 1
+        gate.arrivals += 1
+        try:
+            if gate.holding:
+                await gate.wait()
+            error = await _outcome_error(pipeline, call)
+            if error is not None:
+                status, message, trailers = to_trailers(error, call.attempts)
+                await context.abort(status, message, (*call.trailing_metadata, *trailers))
+            if call.trailing_metadata:
+                context.set_trailing_metadata(tuple(call.trailing_metadata))
+        finally:
+            gate.inside -= 1
+
+    def _unknown(self, path: str) -> Handler:
+        """Return a handler that answers UNIMPLEMENTED and says what there is."""
+        name = path.lstrip("/")
+        service = name.partition("/")[0]
+        if service in self._services:
+            text = f"{service} has no method {name.partition('/')[2]!r} that is served here"
+        else:
+            text = f"there is no service {service!r} here"
+        error = CallError(
+            Code.UNIMPLEMENTED,
+            Reason.INVALID_REQUEST,
+            f"{text}; grpcurl's 'list' shows what there is",
+            origin=Origin.CALLER,
+        )
+
+        async def handle(_request: Any, context: Context) -> None:
+            await context.abort(*to_trailers(error, 0))
+
+        return grpc.stream_stream_rpc_method_handler(handle)
+
+
+async def _outcome_error(pipeline: Pipeline, call: Call) -> CallError | None:
+    try:
+        return (await pipeline.run(call)).error
+    except CallError as error:
+        return error
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        _log.exception("the gateway failed in %s", pipeline.method.full_name)
+        return CallError(Code.INTERNAL, Reason.INTERNAL, "the gateway failed; see its log")

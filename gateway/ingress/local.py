@@ -1,0 +1,104 @@
+"""Targets that the gateway answers itself: health, reflection.
+
+They keep the same contract as a REST target and sit behind the same pipeline.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from gateway.core.call import Call
+from gateway.core.errors import CallError, invalid_request
+from gateway.core.outcome import SUCCESS, Outcome, failed
+
+
+def parse(message_class: Any, payload: bytes) -> Any:
+    """Parse a request.
+
+    Raises:
+        CallError: INVALID_ARGUMENT where it is malformed.
+    """
+    try:
+        return message_class.FromString(payload)
+    except Exception:
+        name = message_class.DESCRIPTOR.full_name
+        raise invalid_request(f"the request is not a valid {name} message") from None
+
+
+class LocalUnary:
+    """One message in, one out.
+
+    Args:
+        message_class: of the request.
+        answer: returns the response message, or raises CallError.
+    """
+
+    def __init__(self, message_class: Any, answer: Callable[[Any], Any]) -> None:
+        self._message_class = message_class
+        self._answer = answer
+
+    async def __call__(self, call: Call) -> Outcome:
+        """Answer the call."""
+        try:
+            answer = self._answer(parse(self._message_class, call.request))
+        except CallError as error:
+            return failed(error)
+        await call.send(answer.SerializeToString())
+        return SUCCESS
+
+
+class LocalStream:
+    """A stream out; requests one or many.
+
+    `end` closes what waits for a caller's next request, so that an idle stream does not
+    hold up a drain: the stream then ends with OK.
+
+    Args:
+        message_class: of each request.
+        answers: yields response messages for the stream of requests.
+    """
+
+    def __init__(
+        self, message_class: Any, answers: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]
+    ) -> None:
+        self._message_class = message_class
+        self._answers = answers
+        self._waiting: set[asyncio.Task[object]] = set()
+        self._ended = False
+
+    def end(self) -> None:
+        """End every stream that waits for a request, now and from now on."""
+        self._ended = True
+        for task in self._waiting:
+            task.cancel()
+
+    async def __call__(self, call: Call) -> Outcome:
+        """Answer until the answers end."""
+        try:
+            async for answer in self._answers(self._requests(call)):
+                await call.send(answer.SerializeToString())
+        except CallError as error:
+            return failed(error)
+        return SUCCESS
+
+    async def _requests(self, call: Call) -> AsyncIterator[Any]:
+        if not call.method.client_streaming:
+            yield parse(self._message_class, call.request)
+            return
+        while (payload := await self._next(call.requests)) is not None:
+            yield parse(self._message_class, payload)
+
+    async def _next(self, requests: AsyncIterator[bytes]) -> bytes | None:
+        task = asyncio.current_task()
+        if self._ended or task is None:
+            return None
+        self._waiting.add(task)
+        try:
+            return await anext(requests, None)
+        except asyncio.CancelledError:
+            if not self._ended:
+                raise
+            task.uncancel()
+            return None
+        finally:
+            self._waiting.discard(task)

@@ -1,0 +1,75 @@
+"""Around each attempt: counts it, bounds its time, says how it ended.
+
+Rules:
+1. An attempt ends at the sooner of its own timeout and the call's deadline.
+2. Running out is ATTEMPT_TIMEOUT with an unknown effect at the upstream: a failure
+   of the upstream, whichever of the two it was. (The deadline interceptor tells the
+   caller of the deadline; its own timer covers what is not an attempt.)
+3. A stream that has delivered and then reaches the call's deadline failed nobody.
+"""
+
+from dataclasses import dataclass
+
+from gateway.core.call import Call, CallNext
+from gateway.core.clock import Clock
+from gateway.core.deadline import Expired, Expiry
+from gateway.core.errors import CallError, Origin, Reason, Sent
+from gateway.core.events import AttemptEnded, Events
+from gateway.core.outcome import Outcome, failed
+from gateway.core.status import Code
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptOptions:
+    """Args: timeout_s: the longest one attempt may take. upstream: for the error."""
+
+    timeout_s: float = float("inf")
+    upstream: str = ""
+
+
+class AttemptInterceptor:
+    """Innermost, next to the target."""
+
+    name = "attempt"
+
+    def __init__(self, options: AttemptOptions, clock: Clock, events: Events) -> None:
+        self._options = options
+        self._clock = clock
+        self._events = events
+
+    async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
+        """Make one attempt within its time."""
+        call.attempts += 1
+        attempt = call.attempts
+        started_at = self._clock.now()
+        ends_at = min(started_at + self._options.timeout_s, call.deadline_at)
+        call.attempt_ends_at = ends_at
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._timed(call, call_next, started_at, ends_at)
+            return outcome
+        finally:
+            call.attempt_ends_at = float("inf")
+            duration_s = self._clock.now() - started_at
+            self._events.emit(AttemptEnded(call, attempt, outcome, duration_s))
+
+    async def _timed(
+        self, call: Call, call_next: CallNext, started_at: float, ends_at: float
+    ) -> Outcome:
+        try:
+            with Expiry(self._clock, ends_at):
+                return await call_next(call)
+        except Expired:
+            duration_s = ends_at - started_at
+            delivered = call.sent > 0 and ends_at == call.deadline_at
+            return failed(
+                CallError(
+                    Code.DEADLINE_EXCEEDED,
+                    Reason.ATTEMPT_TIMEOUT,
+                    f"upstream {self._options.upstream!r} did not answer within {duration_s:.3g} s",
+                    origin=Origin.GATEWAY if delivered else Origin.UPSTREAM,
+                    sent=Sent.UNKNOWN,
+                    transient=True,
+                    upstream=self._options.upstream,
+                )
+            )

@@ -1,0 +1,196 @@
+"""What the commands print: tables for people, JSON for machines.
+
+JSON goes to standard output and is stable; tables are for reading.
+"""
+
+import difflib
+import json
+import sys
+from typing import Any
+
+from google.protobuf import json_format
+from rich.console import Console
+from rich.table import Table
+from seawall.policy.v1.policy_pb2 import UpstreamPolicy
+
+from gateway import __version__
+from gateway.app import Loaded
+from gateway.chain import rest_interceptors
+from gateway.config.effective import EffectiveMethod, method_options
+from gateway.core.clock import SystemClock, system_rng
+from gateway.core.errors import ConfigError
+from gateway.core.events import Events
+from gateway.transcode.codec import JsonCodec
+from gateway.transcode.encode import RequestEncoder
+
+
+def _console() -> Console:
+    # A table in a file or pipe is not folded to a terminal that is not there.
+    return Console() if sys.stdout.isatty() else Console(width=160, no_color=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def summary(loaded: Loaded) -> str:
+    """Return "3 methods of 2 services over 1 upstream"."""
+    methods = loaded.resolved.methods
+    services = len({m.method.service for m in methods})
+    return (
+        f"{_count(len(methods), 'method')} of {_count(services, 'service')} "
+        f"over {_count(len(loaded.resolved.upstreams), 'upstream')}"
+    )
+
+
+def _left_out(loaded: Loaded) -> None:
+    for problem in loaded.resolved.left_out:
+        print(f"seawall: not served: {problem}", file=sys.stderr)
+
+
+def serving(loaded: Loaded, address: str, ops_address: str | None) -> None:
+    """Say that calls are taken, and where."""
+    _left_out(loaded)
+    print(f"seawall {__version__}: {summary(loaded)}")
+    print(f"gRPC on {address}")
+    if ops_address is not None:
+        print(f"ops on http://{ops_address} (/livez, /readyz, /metrics)")
+    sys.stdout.flush()
+
+
+def checked(loaded: Loaded) -> None:
+    """Say that there is no mistake."""
+    _left_out(loaded)
+    print(f"ok: {summary(loaded)}")
+
+
+def _route_rows(loaded: Loaded) -> list[dict[str, Any]]:
+    return [
+        {
+            "method": method.method.full_name,
+            "verb": binding.verb,
+            "path": binding.template.text,
+            "body": binding.body_text,
+            "upstream": method.upstream,
+            "url": loaded.resolved.upstreams[method.upstream].shown_url,
+            "server_streaming": method.method.server_streaming,
+        }
+        for method in loaded.resolved.methods
+        for binding in method.bindings
+    ]
+
+
+def routes(loaded: Loaded, *, as_json: bool) -> None:
+    """Print every binding of every method."""
+    rows = _route_rows(loaded)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for head in ("METHOD", "VERB", "PATH", "BODY", "UPSTREAM"):
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        name = row["method"] + (" (stream)" if row["server_streaming"] else "")
+        table.add_row(
+            name, row["verb"], row["path"], row["body"] or "-", f"{row['upstream']} {row['url']}"
+        )
+    _console().print(table)
+    _left_out(loaded)
+
+
+def _find(loaded: Loaded, name: str) -> EffectiveMethod:
+    wanted = name.lstrip("/")
+    if "/" not in wanted and "." in wanted:
+        wanted = "/".join(wanted.rsplit(".", 1))
+    by_name = {m.method.full_name: m for m in loaded.resolved.methods}
+    if wanted in by_name:
+        return by_name[wanted]
+    close = difflib.get_close_matches(wanted, list(by_name), n=1, cutoff=0.3)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigError.one("", f"there is no served method {name!r}{hint}")
+
+
+def _rows(message: Any, origins: dict[str, str], at: str = "") -> list[tuple[str, str, str]]:
+    rows: list[tuple[str, str, str]] = []
+    plain = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    for field, value in message.ListFields():
+        path = f"{at}{field.name}"
+        if path not in origins and hasattr(value, "ListFields"):
+            rows += _rows(value, origins, f"{path}.")
+            continue
+        shown = plain[field.name]
+        if isinstance(shown, list):
+            shown = ", ".join(map(str, shown))
+        elif isinstance(shown, dict):
+            shown = ", ".join(f"{k}: {v}" for k, v in shown.items())
+        rows.append(
+            (
+                path,
+                str(shown).lower() if isinstance(shown, bool) else str(shown),
+                origins.get(path, ""),
+            )
+        )
+    if not at:  # lists and maps that were emptied on purpose
+        shown_paths = {path for path, _, _ in rows}
+        rows += [(p, "(empty)", origins[p]) for p in origins if p not in shown_paths]
+    return rows
+
+
+def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
+    """Print a method's effective policy with the origin of every value.
+
+    Raises:
+        ConfigError: the method is not served.
+    """
+    method = _find(loaded, name)
+    upstream = loaded.resolved.upstreams[method.upstream]
+    upstream_policy = UpstreamPolicy()
+    upstream_policy.CopyFrom(upstream.policy)
+    upstream_policy.url = upstream.shown_url
+    idempotent, because = method.idempotency
+    options = method_options(method, bytes, "")
+    encoder = RequestEncoder(method.bindings, JsonCodec(loaded.schema.pool))
+    chain = rest_interceptors(options, encoder, SystemClock(), system_rng(), Events())
+    shape = [interceptor.name for interceptor in chain]
+    bindings = [f"{b.verb} {b.template.text}" for b in method.bindings]
+    if as_json:
+        as_dict = json_format.MessageToDict
+        print(
+            json.dumps(
+                {
+                    "method": method.method.full_name,
+                    "declared": method.where,
+                    "bindings": bindings,
+                    "idempotent": {"value": idempotent, "origin": because},
+                    "pipeline": shape,
+                    "policy": as_dict(method.policy, preserving_proto_field_name=True),
+                    "origins": dict(method.origins),
+                    "upstream": {
+                        "name": method.upstream,
+                        "policy": as_dict(upstream_policy, preserving_proto_field_name=True),
+                        "origins": dict(upstream.origins),
+                    },
+                },
+                indent=2,
+            )
+        )
+        return
+    console = _console()
+    head = Table(box=None, show_header=False, pad_edge=False)
+    head.add_row("method", f"{method.method.full_name}  ({method.where})")
+    for binding in bindings:
+        head.add_row("binding", binding)
+    head.add_row("idempotent", f"{'yes' if idempotent else 'no'}  ({because})")
+    head.add_row("pipeline", " → ".join([*shape, f"upstream {method.upstream}"]))
+    console.print(head)
+    console.print()
+    table = Table(box=None, pad_edge=False)
+    for column in ("POLICY", "VALUE", "FROM"):
+        table.add_column(column, overflow="fold")
+    for row in _rows(method.policy, method.origins):
+        table.add_row(*row)
+    table.add_row()
+    table.add_row(f"UPSTREAM {method.upstream}", "VALUE", "FROM", style="bold")
+    for row in _rows(upstream_policy, upstream.origins):
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,1 @@
+"""Listeners on core.events: metrics, logs. Mechanisms know none of them."""

@@ -1,0 +1,113 @@
+"""One line a call, and a line for each retry and each stage of the end.
+
+Console or JSON, to standard error. No metadata and no body is ever logged.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+from gateway.core.call import Metadata
+from gateway.core.events import CallEnded, DrainStage, Event, RetryScheduled
+
+_OWN = ("grpc.health.", "grpc.reflection.")
+
+
+def configure(log_format: str, level: str) -> None:
+    """Set up structlog and the standard logging to one stream.
+
+    Args:
+        log_format: "console" or "json".
+        level: "debug", "info", "warning" or "error".
+    """
+    number = getattr(logging, level.upper())
+    timestamper = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    shared: list[Any] = [structlog.processors.add_log_level, timestamper]
+    renderer: Any = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        # The default shows local variables, and with them what callers sent.
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+    factory: Any = structlog.PrintLoggerFactory(sys.stderr)
+    foreign: Any = renderer
+    if log_format == "json":
+        renderer = structlog.processors.JSONRenderer(serializer=orjson.dumps)
+        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
+        foreign = structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, foreign],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def _request_id(metadata: Metadata) -> str | None:
+    for key, value in metadata:
+        if key == "x-request-id" and isinstance(value, str):
+            return value[:128]
+    return None
+
+
+class AccessLog:
+    """A listener that writes lines. Make it after `configure`."""
+
+    def __init__(self) -> None:
+        self._log: Any = structlog.get_logger().bind()
+        self._enabled: bool = self._log.is_enabled_for(logging.INFO)
+
+    def __call__(self, event: Event) -> None:
+        """Write the line of an event, where it has one."""
+        if not self._enabled:
+            return
+        if isinstance(event, CallEnded):
+            self._call(event)
+        elif isinstance(event, RetryScheduled):
+            self._retry(event)
+        elif isinstance(event, DrainStage):
+            self._log.info("drain", stage=event.stage, calls_in_flight=event.calls_in_flight)
+
+    def _call(self, event: CallEnded) -> None:
+        call = event.call
+        error = event.outcome.error if event.outcome is not None else None
+        if error is None and call.method.service.startswith(_OWN):
+            return  # probes come every second and say nothing
+        fields: dict[str, Any] = {
+            "method": call.method.full_name,
+            "code": event.code.name,
+            "duration_ms": round(event.duration_s * 1000, 2),
+            "attempts": call.attempts,
+            "peer": call.peer,
+        }
+        if (request_id := _request_id(call.metadata)) is not None:
+            fields["request_id"] = request_id
+        if call.method.server_streaming:
+            fields["messages"] = call.sent
+        if error is not None:
+            fields |= {
+                "reason": str(error.reason),
+                "origin": str(error.origin),
+                "error": error.message,
+            }
+        self._log.info("call", **fields)
+
+    def _retry(self, event: RetryScheduled) -> None:
+        error = event.outcome.error
+        self._log.info(
+            "retry",
+            method=event.call.method.full_name,
+            attempt=event.attempt,
+            delay_ms=round(event.delay_s * 1000, 1),
+            error=error.message if error is not None else "",
+        )

@@ -1,0 +1,38 @@
+"""Compiles the tests' own protos to stubs before anything is collected."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc_tools
+import pytest
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+OUT = ROOT / "build" / "test-stubs"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    roots = [folder for folder in (TESTS / "protos", TESTS / "e2e" / "protos") if folder.is_dir()]
+    OUT.mkdir(parents=True, exist_ok=True)
+    files = [p for folder in roots for p in folder.rglob("*.proto")]
+    newest = max(p.stat().st_mtime for p in files)
+    stamp = OUT / ".stamp"
+    if not stamp.exists() or stamp.stat().st_mtime < newest:
+        site = Path(grpc_tools.__file__).parent.parent
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "grpc_tools.protoc",
+                *(f"-I{folder}" for folder in roots),
+                f"-I{ROOT / 'protos'}",
+                f"-I{site}",
+                f"--python_out={OUT}",
+                f"--grpc_python_out={OUT}",
+                *map(str, files),
+            ],
+            check=True,
+        )
+        stamp.touch()
+    sys.path.insert(0, str(OUT))

@@ -1,0 +1,1 @@
+"""The only fakes there are: time and randomness."""

@@ -1,0 +1,1 @@
+"""What tests share: real upstreams, real gateways, real clients."""

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+import gateway.demo
+from gateway.config.schema import load_descriptor_set
+from gateway.demo.run import EXAMPLES, banner, reachable
+
+DESCRIPTORS = Path(gateway.demo.__file__).with_name("panel.binpb")
+
+
+@pytest.mark.parametrize(
+    ("listens_on", "written"),
+    [
+        ("127.0.0.1:50051", "localhost:50051"),
+        ("0.0.0.0:1", "localhost:1"),
+        ("[::]:1", "localhost:1"),
+        ("[::1]:1", "localhost:1"),
+        ("10.1.2.3:1", "10.1.2.3:1"),
+        ("[fe80::1]:1", "[fe80::1]:1"),
+    ],
+)
+def test_a_client_on_this_machine_writes_what_reaches_the_listener(
+    listens_on: str, written: str
+) -> None:
+    assert reachable(listens_on) == written
+
+
+def test_the_banner_has_a_line_and_a_call_for_each_example() -> None:
+    lines = banner("127.0.0.1:7", "http://127.0.0.1:8").splitlines()
+    calls = [i for i, line in enumerate(lines) if "grpcurl" in line]
+    assert len(calls) == len(EXAMPLES) == 5
+    for number, (i, example) in enumerate(zip(calls, EXAMPLES, strict=True), 1):
+        assert lines[i - 1] == f"  {number}. {example.shows}"
+        assert lines[i].strip() == example.command("localhost:7")
+
+
+def test_every_line_but_the_calls_fits_a_terminal() -> None:
+    lines = banner("127.0.0.1:50051", "http://127.0.0.1:65535").splitlines()
+    assert all(len(line) <= 80 for line in lines if "curl -" not in line)
+
+
+def test_the_shipped_descriptors_are_whole_and_name_lines() -> None:
+    schema = load_descriptor_set(DESCRIPTORS)
+    methods = {
+        method.full_name: schema.where_method(method)
+        for service in schema.services()
+        for method in service.methods
+    }
+    assert len(methods) == 9
+    for full_name, where in methods.items():
+        file, _, line = where.partition(":")
+        assert file in ("panel/v1/orders.proto", "panel/v1/catalog.proto")
+        assert line.isdecimal(), full_name

@@ -1,0 +1,69 @@
+import asyncio
+
+import pytest
+from fakes.clock import FakeClock
+from support.calls import Recorder, answered, new_call
+
+from gateway.core.call import Call
+from gateway.core.events import CallEnded, Events
+from gateway.core.outcome import SUCCESS, Outcome, failed
+from gateway.core.status import Code
+from gateway.interceptors.access import AccessInterceptor
+
+
+async def cancelled_after(clock: FakeClock, waited_s: float, timeout_s: float | None) -> CallEnded:
+    recorder = Recorder()
+
+    async def hangs(_call: Call) -> Outcome:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    call = new_call(clock, timeout_s=timeout_s)
+    task = asyncio.ensure_future(AccessInterceptor(clock, Events([recorder]))(call, hangs))
+    await asyncio.sleep(0)
+    clock.advance(waited_s)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (ended,) = recorder
+    assert isinstance(ended, CallEnded)
+    return ended
+
+
+async def test_a_cancel_before_the_deadline_is_recorded_as_cancelled():
+    ended = await cancelled_after(FakeClock(), 0.5, timeout_s=1)
+    assert ended.code is Code.CANCELLED
+    assert ended.outcome is None
+    assert ended.duration_s == 0.5
+
+
+async def test_a_cancel_without_any_deadline_is_recorded_as_cancelled():
+    assert (await cancelled_after(FakeClock(), 500, timeout_s=None)).code is Code.CANCELLED
+
+
+@pytest.mark.parametrize("waited_s", [1.0, 1.1])
+async def test_a_cancel_at_or_after_the_deadline_is_recorded_as_the_deadline(waited_s):
+    ended = await cancelled_after(FakeClock(), waited_s, timeout_s=1)
+    assert ended.code is Code.DEADLINE_EXCEEDED
+
+
+async def test_every_end_is_told_once():
+    clock = FakeClock()
+    recorder = Recorder()
+    interceptor = AccessInterceptor(clock, Events([recorder]))
+
+    async def succeeds(_call: Call) -> Outcome:
+        return SUCCESS
+
+    async def fails(_call: Call) -> Outcome:
+        return failed(answered(503))
+
+    async def breaks(_call: Call) -> Outcome:
+        raise ZeroDivisionError
+
+    await interceptor(new_call(clock), succeeds)
+    await interceptor(new_call(clock), fails)
+    with pytest.raises(ZeroDivisionError):
+        await interceptor(new_call(clock), breaks)
+    codes = [event.code for event in recorder if isinstance(event, CallEnded)]
+    assert codes == [Code.OK, Code.UNAVAILABLE, Code.INTERNAL]

@@ -1,0 +1,87 @@
+"""The order of composition, and the contract that composing keeps."""
+
+import asyncio
+
+import pytest
+from fakes.clock import FakeClock
+from support.calls import METHOD, Script, new_call
+from support.gateways import PROTOS, gateway_for
+from support.upstream import Upstream, json_answer
+
+from gateway.chain import compose
+from gateway.core.call import Call, CallNext
+from gateway.core.outcome import SUCCESS, Outcome
+
+
+async def shape_of(path: str, tmp_path, config: str = "{}") -> tuple[str, ...]:
+    async with (
+        Upstream(json_answer({})) as upstream,
+        gateway_for(upstream.url, proto=PROTOS, config=config, tmp_path=tmp_path) as running,
+    ):
+        pipeline = running.gateway.dispatch.find(path)
+        assert pipeline is not None
+        return pipeline.shape
+
+
+async def test_a_rest_method_has_the_whole_order(tmp_path):
+    assert await shape_of("/shop.v1.OrderService/GetOrder", tmp_path) == (
+        "access",
+        "deadline",
+        "decode",
+        "encode",
+        "retry",
+        "attempt",
+    )
+
+
+async def test_a_mechanism_that_is_off_is_not_there(tmp_path):
+    off = "defaults: {method: {retry: {disabled: true}}}"
+    assert "retry" not in await shape_of("/shop.v1.OrderService/GetOrder", tmp_path, off)
+    once = "defaults: {method: {retry: {max_attempts: 1}}}"
+    assert "retry" not in await shape_of("/shop.v1.OrderService/GetOrder", tmp_path, once)
+
+
+async def test_what_the_gateway_answers_itself_goes_through_a_pipeline_too(tmp_path):
+    assert await shape_of("/grpc.health.v1.Health/Check", tmp_path) == ("access",)
+
+
+class Noting:
+    def __init__(self, name: str, notes: list[str]) -> None:
+        self.name = name
+        self._notes = notes
+
+    async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
+        self._notes.append(f"{self.name} in")
+        try:
+            return await call_next(call)
+        finally:
+            self._notes.append(f"{self.name} out")
+
+
+async def test_the_first_is_outermost_and_lasts_as_long_as_the_call():
+    notes: list[str] = []
+
+    async def target(_call: Call) -> Outcome:
+        notes.append("target")
+        return SUCCESS
+
+    pipeline = compose(METHOD, [Noting("a", notes), Noting("b", notes)], Script(target))
+    assert pipeline.shape == ("a", "b")
+    assert await pipeline.run(new_call(FakeClock())) is SUCCESS
+    assert notes == ["a in", "b in", "target", "b out", "a out"]
+
+
+async def test_a_cancel_passes_through_every_interceptor():
+    notes: list[str] = []
+
+    async def hangs(_call: Call) -> Outcome:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    pipeline = compose(METHOD, [Noting("a", notes), Noting("b", notes)], Script(hangs))
+    task = asyncio.ensure_future(pipeline.run(new_call(FakeClock())))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert notes == ["a in", "b in", "b out", "a out"]
