@@ -10,10 +10,11 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -60,7 +61,7 @@ class OutputFormat(StrEnum):
 
 
 DescriptorSet = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--descriptor-set",
         metavar="FILE",
@@ -69,7 +70,7 @@ DescriptorSet = Annotated[
     ),
 ]
 Proto = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--proto",
         metavar="DIR",
@@ -79,7 +80,7 @@ Proto = Annotated[
     ),
 ]
 Config = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--config",
         metavar="FILE",
@@ -144,10 +145,40 @@ def _flags(services: Sequence[str] | None, upstreams: Sequence[str] | None) -> F
     return Flags(tuple(services or ()), named)
 
 
-def _fail(error: ConfigError) -> NoReturn:
-    for problem in error.problems:
-        print(f"seawall: {_one_line(problem)}", file=sys.stderr)
-    raise typer.Exit(1)
+def _once(flag: str, paths: Sequence[Path] | None) -> Path | None:
+    if paths and len(paths) > 1:
+        raise ConfigError.one(flag, f"is given {len(paths)} times; it can be given once")
+    return paths[0] if paths else None
+
+
+def _settings(
+    descriptor_set: Sequence[Path] | None,
+    proto: Sequence[Path] | None,
+    config: Sequence[Path] | None,
+    service: Sequence[str] | None,
+    upstream: Sequence[str] | None,
+    listen: str | None = None,
+    ops_listen: str | None = None,
+) -> Settings:
+    return Settings(
+        descriptor_set=_once("--descriptor-set", descriptor_set),
+        proto=_once("--proto", proto),
+        config=_once("--config", config),
+        listen=listen,
+        ops_listen=ops_listen,
+        flags=_flags(service, upstream),
+    )
+
+
+@contextmanager
+def _mistakes_told() -> Iterator[None]:
+    """Print what the operator got wrong, a line each, and end with status 1."""
+    try:
+        yield
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"seawall: {_one_line(problem)}", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 def _one_line(problem: Problem) -> str:
@@ -174,18 +205,9 @@ def serve(
     # What startup builds stays until the end: looking through it for garbage, now and while
     # serving, is half of the time that a large API takes to start.
     gc.disable()
-    try:
-        settings = Settings(
-            descriptor_set=descriptor_set,
-            proto=proto,
-            config=config,
-            listen=listen,
-            ops_listen=ops_listen,
-            flags=_flags(service, upstream),
-        )
+    with _mistakes_told():
+        settings = _settings(descriptor_set, proto, config, service, upstream, listen, ops_listen)
         asyncio.run(run(settings, load(settings)))
-    except ConfigError as error:
-        _fail(error)
 
 
 async def run(settings: Settings, loaded: Loaded) -> None:
@@ -225,18 +247,9 @@ def check(
     Prints a line for every mistake, with file, method and column, and ends with
     status 1; nothing but a summary, and status 0, where there is none.
     """
-    try:
-        loaded = load(
-            Settings(
-                descriptor_set=descriptor_set,
-                proto=proto,
-                config=config,
-                flags=_flags(service, upstream),
-            )
-        )
-    except ConfigError as error:
-        _fail(error)
-    report.checked(loaded)
+    with _mistakes_told():
+        loaded = load(_settings(descriptor_set, proto, config, service, upstream))
+        report.checked(loaded)
 
 
 @app.command()
@@ -249,18 +262,9 @@ def routes(
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """List every served method with its verb, path, body and upstream."""
-    try:
-        loaded = load(
-            Settings(
-                descriptor_set=descriptor_set,
-                proto=proto,
-                config=config,
-                flags=_flags(service, upstream),
-            )
-        )
-    except ConfigError as error:
-        _fail(error)
-    report.routes(loaded, as_json=output is OutputFormat.JSON)
+    with _mistakes_told():
+        loaded = load(_settings(descriptor_set, proto, config, service, upstream))
+        report.routes(loaded, as_json=output is OutputFormat.JSON)
 
 
 @app.command()
@@ -276,18 +280,9 @@ def explain(
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Print the effective policy of a method, and where each value came from."""
-    try:
-        loaded = load(
-            Settings(
-                descriptor_set=descriptor_set,
-                proto=proto,
-                config=config,
-                flags=_flags(service, upstream),
-            )
-        )
+    with _mistakes_told():
+        loaded = load(_settings(descriptor_set, proto, config, service, upstream))
         report.explain(loaded, method, as_json=output is OutputFormat.JSON)
-    except ConfigError as error:
-        _fail(error)
 
 
 @app.command()
@@ -311,10 +306,8 @@ def demo(
     Example: seawall demo
     """
     configure(log_format, log_level)
-    try:
+    with _mistakes_told():
         asyncio.run(demo_run.run(listen, ops_listen, seed))
-    except ConfigError as error:
-        _fail(error)
 
 
 def _print_version(wanted: bool) -> None:

@@ -260,3 +260,9 @@ def test_explain_of_an_unknown_method_suggests_one() -> None:
         f"seawall: there is no served method '{SERVICE}/GetOrdr'; "
         f"did you mean '{SERVICE}/GetOrder'?\n"
     )
+
+
+def test_what_can_be_given_once_is_refused_twice() -> None:
+    done = seawall("check", "--proto", str(PROTOS), *SHOP)
+    assert done.exit_code == 1
+    assert done.stderr == "seawall: --proto: is given 2 times; it can be given once\n"
