@@ -56,9 +56,15 @@ generate: $(STAMP) $(GOOGLEAPIS) ## Generate generated/ and the demo's descripto
 check-generated: generate ## Fail where generated code is not what the protos say
 	@git diff --exit-code --stat -- generated gateway/demo/panel.binpb && test -z "$$(git status --porcelain generated)"
 
-breaking: $(STAMP) $(GOOGLEAPIS) ## Fail where a proto breaks what main promised
-	@if git rev-parse --verify --quiet main >/dev/null && git cat-file -e main:buf.yaml 2>/dev/null; \
-	then $(BIN)/buf breaking protos --against '.git#branch=main,subdir=protos'; fi
+# Against main, or on main itself against the commit before. Name another with AGAINST=…
+AGAINST ?= $(shell test "$$(git rev-parse HEAD)" = "$$(git rev-parse -q --verify main)" && echo HEAD~1 || echo main)
+
+breaking: $(STAMP) $(GOOGLEAPIS) ## Fail where a proto breaks what it promised before
+	@if git cat-file -e $(AGAINST):buf.yaml 2>/dev/null; then \
+	  rm -rf build/against && mkdir -p build/against/build && cp -r build/googleapis build/against/build && \
+	  git archive $(AGAINST) buf.yaml protos | tar -x -C build/against && \
+	  $(BIN)/buf breaking --against build/against; \
+	else echo "nothing to compare with: $(AGAINST) has no protos here"; fi
 
 bench: $(STAMP) ## Seawall against hand-written gateways, one run, one table
 	@$(BIN)/python -m bench

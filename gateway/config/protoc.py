@@ -23,6 +23,11 @@ for name in sys.stdin.read().splitlines():
     protoc.main(["protoc", *sys.argv[1:], name])
 """
 _LINE = re.compile(r"(?P<where>(?P<file>.+?\.proto)(:\d+){0,2}): (?P<text>.*)")
+_UNKNOWN_OPTION = re.compile(r'Option "\((?P<package>[\w.]+)\.(?P<name>\w+)\)" unknown')
+_OPTION_FILES = {
+    "google.api": "google/api/annotations.proto",
+    "seawall.policy.v1": "seawall/policy/v1/policy.proto",
+}
 _FOLLOWS = re.compile(r'Import "(?P<file>.+)" was not found or had errors\.')
 
 
@@ -88,7 +93,16 @@ def _mistakes(stderr: str, names: set[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
         is_own = line["file"] in names and line["file"] not in follow
         if is_own and not line["text"].startswith("warning:"):
-            yield line["where"], line["text"]
+            yield line["where"], _hinted(line["text"])
+
+
+def _hinted(text: str) -> str:
+    """Return protoc's sentence, or a better one where the way out is known."""
+    unknown = _UNKNOWN_OPTION.match(text)
+    file = _OPTION_FILES.get(unknown["package"]) if unknown is not None else None
+    if unknown is None or file is None:
+        return text
+    return f'the option ({unknown["package"]}.{unknown["name"]}) is unknown; add: import "{file}";'
 
 
 def _place(mistake: tuple[str, str]) -> tuple[str, list[int]]:

@@ -309,3 +309,22 @@ def test_the_protos_given_stay_as_they_were() -> None:
     before.CopyFrom(made)
     Schema([made], "a set")
     assert made == before
+
+
+@pytest.mark.parametrize(
+    ("option", "file"),
+    [
+        ('(google.api.http) = {get: "/x"}', "google/api/annotations.proto"),
+        ("(seawall.policy.v1.method) = {}", "seawall/policy/v1/policy.proto"),
+    ],
+)
+def test_an_option_whose_import_is_missing_is_told_with_its_import(
+    option: str, file: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.proto").write_text(
+        'syntax = "proto3";\nmessage M {}\n'
+        f"service S {{ rpc G(M) returns (M) {{ option {option}; }} }}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        compile_protos(tmp_path)
+    assert str(caught.value).endswith(f'is unknown; add: import "{file}";')
