@@ -76,9 +76,7 @@ tools: ## grpcurl, grpc-health-probe and ghz into build/bin (needs Go)
 	  echo "==> $$tool"; GOBIN=$(CURDIR)/build/bin go install "$$tool" || exit 1; done
 
 lock: $(STAMP) ## Resolve dependencies anew into requirements.lock
-	@$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url \
-	  --no-emit-trusted-host --no-emit-find-links --no-annotate --no-header --allow-unsafe \
-	  --extra dev -o requirements.lock pyproject.toml
+	@$(BIN)/pip-compile --quiet --extra dev -o requirements.lock pyproject.toml
 
 clean: ## Remove what the other targets made
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
