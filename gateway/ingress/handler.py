@@ -16,7 +16,7 @@ import grpc
 from gateway.chain import Pipeline
 from gateway.core.call import Call, Metadata, Sink
 from gateway.core.clock import Clock
-from gateway.core.errors import CallError, Origin, Reason
+from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.status import Code
 from gateway.dispatch import Dispatch
 from gateway.ingress.gate import Gate
@@ -102,19 +102,37 @@ class CallHandler(grpc.GenericRpcHandler):
             request=request,
             requests=streamed,
         )
-        gate.inside += 1
-        gate.arrivals += 1
+        task = asyncio.current_task()
+        gate.enter(task)
         try:
-            if gate.holding:
-                await gate.wait()
-            error = await _outcome_error(pipeline, call)
+            error = await self._error_of(pipeline, call, task)
             if error is not None:
                 status, message, trailers = to_trailers(error, call.attempts)
                 await context.abort(status, message, (*call.trailing_metadata, *trailers))
             if call.trailing_metadata:
                 context.set_trailing_metadata(tuple(call.trailing_metadata))
         finally:
-            gate.inside -= 1
+            gate.leave(task)
+
+    async def _error_of(
+        self, pipeline: Pipeline, call: Call, task: asyncio.Task[object] | None
+    ) -> CallError | None:
+        """Run the call; return what it failed of."""
+        try:
+            if self._gate.holding:
+                await self._gate.wait()
+            return await _outcome_error(pipeline, call)
+        except asyncio.CancelledError:
+            if not self._gate.is_cut or task is None:
+                raise
+            task.uncancel()
+            return CallError(
+                Code.UNAVAILABLE,
+                Reason.DRAINING,
+                "the gateway is shutting down and the call took longer than its grace",
+                sent=Sent.UNKNOWN,
+                transient=True,
+            )
 
     def _unknown(self, path: str) -> Handler:
         """Return a handler that answers UNIMPLEMENTED and says what there is."""

@@ -7,7 +7,8 @@ The drain (each stage is a `DrainStage` event):
    `_QUIET_S`, at most `_HOLD_S`; the library's own queue is then empty.
 4. STOPPING: the library takes no more calls; the gate opens, and what was held
    goes on.
-5. STOPPED: every call has ended, or `grace_s` was over and the rest cancelled.
+5. STOPPED: every call has ended, or `grace_s` was over and the rest was cut at the
+   gate; what does not end of that within `_CUT_S` the library cancels.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from gateway.ingress.health import NOT_SERVING, SERVING, Health
 _QUIET_S = 0.03
 _HOLD_S = 0.3
 _STEP_S = 0.005
+_CUT_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,13 +109,16 @@ class Server:
         self._gate.close()
         self._stage("HOLDING")
         await self._until_quiet()
-        stopping = asyncio.create_task(self._server.stop(self._options.grace_s))
+        grace_s = self._options.grace_s
+        cut = self._clock.call_at(self._clock.now() + grace_s, self._gate.cut)
+        stopping = asyncio.create_task(self._server.stop(grace_s + _CUT_S))
         try:
             await self._clock.sleep(0)
             self._stage("STOPPING")
         finally:
             self._gate.open()
         await stopping
+        cut.cancel()
         self._stage("STOPPED")
 
     async def _until_quiet(self) -> None:

@@ -15,6 +15,7 @@ import grpc
 import pytest
 from aiohttp import web
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from seawall_client import read_failure
 from shop.v1 import orders_pb2, orders_pb2_grpc
 from support.gateways import PROTOS, GatewayProcess, seawall_process
 from support.upstream import Upstream
@@ -138,7 +139,10 @@ async def test_a_call_longer_than_the_grace_is_cut_and_the_process_ends(tmp_path
                     while not upstream.requests:
                         await asyncio.sleep(0.01)
                     gateway.terminate()
-                    assert await call.code() is not grpc.StatusCode.OK
+                    with pytest.raises(grpc.aio.AioRpcError) as caught:
+                        await call
+                    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+                    assert read_failure(caught.value).reason == "DRAINING"
                     assert await asyncio.to_thread(gateway.process.wait) == 0
                     while upstream.open_connections:
                         await asyncio.sleep(0.01)
