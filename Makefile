@@ -9,7 +9,7 @@ GOOGLEAPIS := build/googleapis/google/api
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/build/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint format generate check-generated breaking bench lock tools clean
+.PHONY: help run test test-full lint format generate check-generated breaking bench bench-codec lock tools clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -66,8 +66,11 @@ breaking: $(STAMP) $(GOOGLEAPIS) ## Fail where a proto breaks what it promised b
 	  $(BIN)/buf breaking --against build/against; \
 	else echo "nothing to compare with: $(AGAINST) has no protos here"; fi
 
-bench: $(STAMP) ## Seawall against hand-written gateways, one run, one table
+bench: $(STAMP) ## Seawall beside Envoy and hand-written gateways, one run, one table
 	@$(BIN)/python -m bench
+
+bench-codec: $(STAMP) ## The JSON codec against json_format, one run, one table
+	@$(BIN)/python -m bench.codec
 
 tools: ## grpcurl, grpc-health-probe and ghz into build/bin (needs Go)
 	@mkdir -p build/bin

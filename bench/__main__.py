@@ -3,7 +3,7 @@
 The way of a run:
 `order.py` makes the proto and the order → `upstream.py` serves it as JSON →
 `rounds.py` starts the contenders (`contenders/roster.py`) and loads them in turn
-with `load.py` → `report.py` prints.
+with a client of `clients.py` → `report.py` prints.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import report
-from bench.contenders.roster import ROOT, ROSTER
+from bench.clients import OWN, Client, find_ghz, ghz
+from bench.contenders.roster import ROOT, ROSTER, Contender
 from bench.order import make_order
 from bench.processes import StartError, choose_cores, pin
 from bench.rounds import WARM_UP_S, BenchError, RoundOptions, measure
@@ -40,18 +41,19 @@ def _between(least: float, most: float, convert: type[int] | type[float]) -> Cal
 
 def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    roster = "\n".join(f"  {contender.name:<15}{contender.what}" for contender in ROSTER)
+    roster = "\n".join(f"  {contender.name:<20}{contender.what}" for contender in ROSTER)
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure Seawall beside gateways written by hand: the same proto, the same "
-        "order of about\n1.3 kB, the same REST upstream. One core for the server under test, "
-        "another for load and upstream.",
+        description="Measure Seawall beside Envoy and gateways written by hand: the same proto, "
+        "the same order of\nabout 1.3 kB, the same REST upstream. One core for the server under "
+        "test, another for load and upstream.",
         epilog=f"contenders:\n{roster}\n\n"
         "examples:\n"
-        "  python -m bench                                      everyone, about two minutes\n"
+        "  python -m bench                                      everyone, about three minutes\n"
         "  python -m bench --rounds 1 --seconds 1               a first look\n"
         "  python -m bench --only seawall --only hand-written   two of them\n"
-        "  python -m bench --only seawall --concurrency 1       the latency of a call alone\n\n"
+        "  python -m bench --only seawall --concurrency 1       the latency of a call alone\n"
+        "  python -m bench --client ghz --json build/ghz.json   confirmed by another client\n\n"
         "How to read the table: docs/benchmarks.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -90,7 +92,13 @@ def arguments() -> argparse.ArgumentParser:
         choices=[contender.name for contender in ROSTER],
         metavar="NAME",
         help="measure only this contender; repeatable (default: all below). Ratios need "
-        "hand-written and usual-stack",
+        "hand-written, usual-stack and pass-through",
+    )
+    add(
+        "--client",
+        choices=("own", "ghz"),
+        default="own",
+        help="who loads: bench/load.py, or ghz where it is installed (`make tools`)",
     )
     add(
         "--upstream",
@@ -115,14 +123,49 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def present(only: Sequence[str] | None) -> list[Contender]:
+    """Return who takes part; who is not installed is left out, unless asked for by name.
+
+    Raises:
+        StartError: one that was asked for is not installed.
+    """
+    found = []
+    for contender in ROSTER:
+        if only and contender.name not in only:
+            continue
+        missing = contender.missing()
+        if missing is None:
+            found.append(contender)
+        elif only:
+            raise StartError(f"{contender.name}: {missing}")
+        else:
+            _say(f"bench: {contender.name} is left out. {missing}")
+    return found
+
+
+def client(name: str) -> Client:
+    """Return the load client of that name.
+
+    Raises:
+        StartError: it is not installed.
+    """
+    if name == "own":
+        return OWN
+    found = find_ghz()
+    if found is None:
+        raise StartError("ghz is not installed; `make tools` installs it (needs Go)")
+    return ghz(found)
+
+
 def run(given: argparse.Namespace, clock: Callable[[], datetime]) -> None:
     """Measure and report."""
-    contenders = [c for c in ROSTER if not given.only or c.name in given.only]
+    contenders = present(given.only)
     options = RoundOptions(
         seconds=given.seconds,
         rounds=given.rounds,
         concurrency=given.concurrency,
         connections=given.connections,
+        client=client(given.client),
     )
     cores = choose_cores()
     pin(cores.load)
@@ -148,7 +191,8 @@ def run(given: argparse.Namespace, clock: Callable[[], datetime]) -> None:
     print(
         f"\n{order['json_bytes']} bytes of JSON, {order['protobuf_bytes']} of protobuf; "
         f"{options.concurrency} calls in flight over {options.connections} connections; "
-        f"upstream {what}; medians of {options.rounds} x {options.seconds:g} s\n"
+        f"client {options.client.what}; upstream {what}; "
+        f"medians of {options.rounds} x {options.seconds:g} s\n"
     )
     print(report.as_table(standings))
     for warning in found["warnings"]:

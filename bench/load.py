@@ -14,7 +14,7 @@ Rules:
 4. Every call that was started is waited for and counted; `elapsed_s` ends with the
    last answer. Silence longer than `stall_s` raises `LoadError`.
 
-Formats: RFC 9113 (HTTP/2), RFC 7541 (HPACK), the gRPC protocol over HTTP/2.
+Formats: RFC 9113 (HTTP/2), `hpack.py` for header blocks, the gRPC protocol over HTTP/2.
 """
 
 import selectors
@@ -25,6 +25,8 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
+
+from bench.hpack import HeaderError, literals, request_blocks
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
@@ -190,7 +192,7 @@ class _Connection:
         message = b"\0" + struct.pack(">I", len(options.request)) + options.request
         self._message = message
         self._data_start = _frame_start(_DATA, _END_STREAM, len(message))
-        first, self._block = _request_blocks(address, options.path)
+        first, self._block = request_blocks(address, options.path, _CALL_TIMEOUT)
         self._headers_start = _frame_start(_HEADERS, _END_HEADERS, len(self._block))
         self._first: tuple[bytes, bytes] | None = (
             _frame_start(_HEADERS, _END_HEADERS, len(first)),
@@ -308,86 +310,14 @@ def _window_update(increment: int) -> bytes:
     return _frame(_WINDOW_UPDATE, 0, 0, increment.to_bytes(4, "big"))
 
 
-def _request_blocks(authority: str, path: str) -> tuple[bytes, bytes]:
-    """Return the header block of a connection's first request and that of the others."""
-    fixed = b"\x83\x86"  # :method POST, :scheme http of the static table
-    fields = (
-        (4, b"", path),
-        (1, b"", authority),
-        (0, b"te", "trailers"),
-        (31, b"", "application/grpc"),
-        (58, b"", "bench-load"),
-        (0, b"grpc-timeout", _CALL_TIMEOUT),
-    )
-    first = fixed
-    for index, name, value in fields:  # literals with incremental indexing
-        first += bytes((0x40 | index,)) + (_string(name) if not index else b"")
-        first += _string(value.encode())
-    last = 61 + len(fields)  # the dynamic table begins at 62 with the newest entry
-    return first, fixed + bytes(0x80 | last - i for i in range(len(fields)))
-
-
-def _string(text: bytes) -> bytes:
-    if len(text) < 127:
-        return bytes((len(text),)) + text
-    if len(text) < 255:
-        return bytes((127, len(text) - 127)) + text
-    raise ValueError(f"too long for a header here: {text!r}")
-
-
 def _verdict(block: bytes) -> str:
     """Return what the trailers say went wrong, "" for grpc-status 0."""
-    headers = dict(_literals(block))
+    try:
+        headers = dict(literals(block))
+    except HeaderError as error:
+        raise LoadError(str(error)) from None
     status = headers.get(b"grpc-status")
     if status == b"0":
         return ""
     message = headers.get(b"grpc-message", b"").decode(errors="replace")
     return f"grpc-status {status.decode() if status is not None else 'missing'}: {message}"
-
-
-def _literals(block: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the fields of a header block whose names are spelled out in it.
-
-    Names of the static table come as b"": no gRPC trailer has one.
-    """
-    found: list[tuple[bytes, bytes]] = []
-    at = 0
-    while at < len(block):
-        first = block[at]
-        if first & 0x80:
-            index, at = _integer(block, at, 7)
-            if index > 61:
-                raise LoadError("the server refers to a header table that it was told not to use")
-            continue
-        if first & 0xE0 == 0x20:  # a change of the table's size
-            _, at = _integer(block, at, 5)
-            continue
-        index, at = _integer(block, at, 6 if first & 0x40 else 4)
-        name = b""
-        if not index:
-            name, at = _text(block, at)
-        value, at = _text(block, at)
-        found.append((name, value))
-    return found
-
-
-def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
-    value = block[at] & (1 << bits) - 1
-    at += 1
-    if value < (1 << bits) - 1:
-        return value, at
-    shift = 0
-    while True:
-        octet = block[at]
-        at += 1
-        value += (octet & 0x7F) << shift
-        shift += 7
-        if not octet & 0x80:
-            return value, at
-
-
-def _text(block: bytes, at: int) -> tuple[bytes, int]:
-    if block[at] & 0x80:
-        raise LoadError("the server sends Huffman-coded headers, which are not decoded here")
-    length, at = _integer(block, at, 7)
-    return block[at : at + length], at + length

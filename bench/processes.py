@@ -7,6 +7,7 @@ and their cost is None.
 import os
 import re
 import select
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ class Cores:
 
     Attributes:
         server: for the contenders alone.
-        load: for the load generator and the upstream.
+        load: for the load client and the upstream.
     """
 
     server: int | None
@@ -122,6 +123,36 @@ def address_of(process: "subprocess.Popen[bytes]", timeout_s: float = 30.0) -> s
         if match := re.search(rb"gRPC on (\S+)\s", output):
             return match[1].decode()
     raise StartError(f"it did not serve within {timeout_s:g} s")
+
+
+def wait_until_listening(
+    address: str, process: "subprocess.Popen[bytes]", timeout_s: float = 30.0
+) -> None:
+    """Return once `address` takes connections, for servers that tell it before they do.
+
+    Raises:
+        StartError: the process ended, or took none in time.
+    """
+    host, _, port = address.rpartition(":")
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
+        except OSError:
+            if process.poll() is not None:
+                raise StartError("it ended before it served") from None
+            time.sleep(0.02)
+        else:
+            return
+    raise StartError(f"it did not listen on {address} within {timeout_s:g} s")
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def last_words(command: Sequence[str], *, folder: Path, environ: Mapping[str, str]) -> str:

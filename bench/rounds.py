@@ -5,16 +5,26 @@ turn is: one call through a real stub, compared field by field; a warm-up that i
 not counted; the load. Medians over rounds are what the report quotes.
 """
 
+import os
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from bench.clients import OWN, Client, Target
 from bench.contenders.roster import ROOT, Contender
-from bench.load import LoadClient, LoadError, LoadOptions, LoadResult
-from bench.order import METHOD, AnswerError, OrderFiles, check_answer
-from bench.processes import Cores, StartError, address_of, core_busy_s, cpu_s, last_words, running
+from bench.load import LoadError
+from bench.order import AnswerError, OrderFiles, check_answer
+from bench.processes import (
+    Cores,
+    StartError,
+    address_of,
+    core_busy_s,
+    cpu_s,
+    last_words,
+    running,
+    wait_until_listening,
+)
 from bench.upstream import Upstream
 
 WARM_UP_S = 0.5
@@ -31,12 +41,21 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoundOptions:
-    """How much. Args: seconds: of load a turn. rounds: of turns. concurrency. connections."""
+    """How much, and by whom.
+
+    Args:
+        seconds: of load a turn.
+        rounds: of turns.
+        concurrency: calls in flight.
+        connections: that they share.
+        client: who loads.
+    """
 
     seconds: float
     rounds: int
     concurrency: int
     connections: int
+    client: Client = OWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +69,7 @@ class Turn:
         cpu_us_per_call: the server's CPU time.
         server_busy: the server's share of its core.
         others_busy: everybody else's share of that core.
-        load_us_per_call: CPU time of load generator and upstream.
+        load_us_per_call: CPU time of load client and upstream.
         load_busy: their share of their core.
     """
 
@@ -108,7 +127,7 @@ class Standing:
         load = self.median("load_busy")
         if load is not None and load > _LOADED:
             found.append(
-                f"{self.contender.name}: load generator and upstream used {load:.0%} of their core"
+                f"{self.contender.name}: load client and upstream used {load:.0%} of their core"
             )
         return found
 
@@ -128,7 +147,9 @@ def measure(
         StartError: a contender did not come up.
     """
     with ExitStack() as stack:
-        environ = {"PYTHONPATH": str(files.folder)}
+        inherited = os.environ.get("PYTHONPATH")
+        folders = (str(files.folder), *([inherited] if inherited else []))
+        environ = {"PYTHONPATH": os.pathsep.join(folders)}
         commands = [contender.command(upstream.url, files) for contender in contenders]
         processes = [
             stack.enter_context(
@@ -146,44 +167,43 @@ def measure(
         servers = []
         for contender, command, process in zip(contenders, commands, processes, strict=True):
             try:
-                servers.append((Standing(contender), address_of(process), process.pid))
+                address = address_of(process)
+                wait_until_listening(address, process)
             except StartError as error:
                 said = last_words(command, folder=ROOT, environ=environ)
                 raise StartError(f"{contender.name}: {error}\n{said}") from None
+            servers.append((Standing(contender), address, process.pid))
         for number in range(1, options.rounds + 1):
             for standing, address, pid in servers:
                 name = standing.contender.name
                 try:
-                    check_answer(address, files)
-                    turn = _turn(address, (pid, upstream.pid), files, cores, options)
+                    target = Target(
+                        address=address,
+                        files=files,
+                        answer_bytes=check_answer(address, files),
+                        concurrency=options.concurrency,
+                        connections=options.connections,
+                    )
+                    turn = _turn(target, (pid, upstream.pid), cores, options)
                 except (AnswerError, LoadError, OSError) as error:
                     raise BenchError(f"{name}, round {number}: {error}") from error
                 standing.turns.append(turn)
-                progress(f"round {number}/{options.rounds}  {name:<16}{turn.calls_per_s:8,.0f}/s")
+                progress(f"round {number}/{options.rounds}  {name:<19}{turn.calls_per_s:8,.0f}/s")
         return [standing for standing, _, _ in servers]
 
 
-def _turn(
-    address: str, pids: tuple[int, int], files: OrderFiles, cores: Cores, options: RoundOptions
-) -> Turn:
+def _turn(target: Target, pids: tuple[int, int], cores: Cores, options: RoundOptions) -> Turn:
     server, upstream = pids
-    load = LoadOptions(
-        path=METHOD,
-        request=files.request,
-        answer_bytes=files.answer_bytes,
-        concurrency=options.concurrency,
-        connections=options.connections,
-    )
-    with LoadClient(address, load) as client:
-        _believe(client.run(seconds=min(WARM_UP_S, options.seconds)))
+    with options.client.connected(target) as load:
+        load(min(WARM_UP_S, options.seconds))
         core, server_s, upstream_s = core_busy_s(cores.server), cpu_s(server), cpu_s(upstream)
-        own_s = time.process_time()
-        result = _believe(client.run(seconds=options.seconds))
-        own_s = time.process_time() - own_s
-        elapsed_s, calls = result.elapsed_s, result.calls
+        own_s = _own_cpu_s()
+        found = load(options.seconds)
+        own_s = _own_cpu_s() - own_s
         core_used = _since(core, core_busy_s(cores.server))
         server_used = _since(server_s, cpu_s(server))
         upstream_used = _since(upstream_s, cpu_s(upstream))
+    calls, elapsed_s = found.calls, found.elapsed_s
     others_s = None
     if core_used is not None and server_used is not None and cores.separate:
         others_s = max(0.0, core_used - server_used)
@@ -191,10 +211,10 @@ def _turn(
     return Turn(
         calls_per_s=calls / elapsed_s,
         calls=calls,
-        p50_ms=result.quantile_s(0.50) * 1000,
-        p90_ms=result.quantile_s(0.90) * 1000,
-        p99_ms=result.quantile_s(0.99) * 1000,
-        max_ms=max(result.latencies_s) * 1000,
+        p50_ms=found.p50_s * 1000,
+        p90_ms=found.p90_s * 1000,
+        p99_ms=found.p99_s * 1000,
+        max_ms=found.max_s * 1000,
         cpu_us_per_call=None if server_used is None else server_used / calls * 1e6,
         server_busy=None if server_used is None else server_used / elapsed_s,
         others_busy=None if others_s is None else others_s / elapsed_s,
@@ -203,12 +223,11 @@ def _turn(
     )
 
 
+def _own_cpu_s() -> float:
+    """Return the CPU time of this process and of those that it has waited for."""
+    user, system, children_user, children_system, _ = os.times()
+    return user + system + children_user + children_system
+
+
 def _since(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
-
-
-def _believe(result: LoadResult) -> LoadResult:
-    if result.failed:
-        worst = ", ".join(f"{count} x {what}" for what, count in result.failures.most_common(3))
-        raise LoadError(f"{result.failed} of {result.calls} calls failed ({worst})")
-    return result

@@ -7,7 +7,6 @@ HTTP/1.1 protocol that reads no more of a request than its end.
 import asyncio
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.order import HTTP_PATH, OrderFiles
-from bench.processes import Cores, StartError, running
+from bench.processes import Cores, StartError, free_port, running
 
 _NGINX_PATHS = ("/usr/sbin", "/usr/local/sbin")  # not on everybody's PATH
 _START_TIMEOUT_S = 10.0
@@ -69,7 +68,7 @@ def find_nginx() -> str | None:
 
 @contextmanager
 def upstream(kind: str, files: OrderFiles, cores: Cores) -> Iterator[Upstream]:
-    """Run the upstream on the load generator's core.
+    """Run the upstream on the load client's core.
 
     Args:
         kind: "auto", "nginx" or "python".
@@ -82,7 +81,7 @@ def upstream(kind: str, files: OrderFiles, cores: Cores) -> Iterator[Upstream]:
     nginx = find_nginx() if kind != "python" else None
     if kind == "nginx" and nginx is None:
         raise StartError("nginx is not installed; --upstream python needs nothing")
-    port = _free_port()
+    port = free_port()
     if nginx is not None:
         conf = files.folder / "nginx.conf"
         conf.write_text(_NGINX_CONF.format(port=port, path=HTTP_PATH, file=files.json))
@@ -91,7 +90,7 @@ def upstream(kind: str, files: OrderFiles, cores: Cores) -> Iterator[Upstream]:
     else:
         command = [sys.executable, "-m", "bench.upstream", str(port), str(files.json)]
         what = "asyncio.Protocol"
-    # The contenders start from the load generator's core too, so nothing moves it back.
+    # The contenders start from the load client's core too, so nothing moves it back.
     with running(command, core=cores.load, back_to=cores.load, folder=_ROOT) as process:
         url = f"http://127.0.0.1:{port}"
         _wait_until_it_answers(process, f"{url}{HTTP_PATH}", files.json.read_bytes())
@@ -103,13 +102,6 @@ def nginx_version(nginx: str) -> str:
     told = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False).stderr
     match = re.search(r"nginx/([\w.]+)", told)
     return f"nginx {match[1]}" if match else "nginx"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str, expected: bytes) -> None:

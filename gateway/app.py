@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from google.protobuf.descriptor import Descriptor
+from seawall.policy.v1.policy_pb2 import MethodPolicy
+
 from gateway import __version__
 from gateway.chain import Pipeline, local_pipeline, rest_pipeline
 from gateway.config.checks import seconds
@@ -17,12 +20,14 @@ from gateway.config.document import Document, empty_document, read_document
 from gateway.config.effective import EffectiveMethod, method_options
 from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
+from gateway.config.writing import habits_of, request_options
+from gateway.core.call import MethodInfo
 from gateway.core.clock import Clock, Rng, SystemClock, system_rng
 from gateway.core.errors import ConfigError
 from gateway.core.events import Events, Listener
 from gateway.core.http import HttpClient
 from gateway.dispatch import Dispatch
-from gateway.downstream.client import AiohttpClient
+from gateway.downstream import new_client
 from gateway.ingress.address import Address, parse_address
 from gateway.ingress.gate import Gate
 from gateway.ingress.handler import CallHandler
@@ -36,8 +41,11 @@ from gateway.telemetry.metrics import Metrics
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.decode import AnswerDecoder
 from gateway.transcode.encode import RequestEncoder
+from gateway.transcode.habits import Habits
+from gateway.transcode.header_fields import ResponseHeaderFields
 from gateway.transcode.headers import HeaderForwarding
-from gateway.transcode.target import RestTarget
+from gateway.transcode.kinds import rest_target
+from gateway.transcode.target import RestParts
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 DEFAULT_OPS_LISTEN = "127.0.0.1:9464"
@@ -161,9 +169,10 @@ class Gateway:
         metrics = Metrics(lambda: gate.inside)
         self._events = Events((metrics, *listeners))
         self._clients: dict[str, HttpClient] = {
-            name: AiohttpClient(upstream.client_options())
+            name: new_client(upstream.client_options(), self._clock, self._rng)
             for name, upstream in loaded.resolved.upstreams.items()
         }
+        self._codecs: dict[tuple[int, Habits], JsonCodec] = {}
         methods = loaded.resolved.methods
         served = list(dict.fromkeys(method.method.service for method in methods))
         health = Health(served)
@@ -204,11 +213,11 @@ class Gateway:
 
     def _rest(self, effective: EffectiveMethod) -> Pipeline:
         descriptor, policy = effective.descriptor, effective.policy
-        codec = JsonCodec(self._schema.pool, policy.sizes.max_json_depth)
+        codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
         request = self._schema.new_message(descriptor.input_type)
         options = method_options(effective, request.FromString, f"seawall/{__version__}")
-        target = RestTarget(
-            decoder=AnswerDecoder(self._schema.new_message(descriptor.output_type), codec),
+        parts = RestParts(
+            decoder=self._decoder(effective.method, descriptor.output_type, policy, codec),
             headers=HeaderForwarding(
                 policy.headers.forward_request, policy.headers.forward_response
             ),
@@ -217,8 +226,33 @@ class Gateway:
             pool=self._schema.pool,
             clock=self._clock,
         )
-        encoder = RequestEncoder(effective.bindings, codec, policy.sizes.max_url_bytes)
+        encoder = RequestEncoder(effective.bindings, codec, request_options(policy))
+        target = rest_target(options.method, parts, descriptor.output_type, encoder)
         return rest_pipeline(options, encoder, target, self._clock, self._rng, self._events)
+
+    def _codec(self, max_depth: int, habits: Habits) -> JsonCodec:
+        known = self._codecs.get((max_depth, habits))
+        if known is None:
+            known = JsonCodec(self._schema.pool, max_depth, habits)
+            self._codecs[max_depth, habits] = known
+        return known
+
+    def _decoder(
+        self, method: MethodInfo, message: Descriptor, policy: MethodPolicy, codec: JsonCodec
+    ) -> AnswerDecoder:
+        new_message = self._schema.new_message(message)
+        root = policy.json.response_root
+        fields = {k.lower(): v for k, v in policy.headers.response_fields.items()}
+        if method.server_streaming:
+            fields = {}
+        return AnswerDecoder(
+            new_message,
+            codec,
+            root.split(".") if root else (),
+            ResponseHeaderFields(message, fields, habits_of(policy), codec, new_message)
+            if fields
+            else None,
+        )
 
     @property
     def address(self) -> str:

@@ -18,11 +18,12 @@ from typing import Annotated
 
 import typer
 
-from gateway import __version__, report
+from gateway import __version__, process, report
 from gateway.app import DEFAULT_LISTEN, DEFAULT_OPS_LISTEN, Gateway, Loaded, Settings, load
 from gateway.config.resolve import Flags
 from gateway.core.errors import ConfigError, Problem
 from gateway.demo import run as demo_run
+from gateway.process import Scheduling
 from gateway.telemetry.logs import AccessLog, configure
 
 app = typer.Typer(
@@ -131,6 +132,15 @@ LogLevelOption = Annotated[
     LogLevel,
     typer.Option("--log-level", help="'info' has a line for every call.", rich_help_panel="Logs"),
 ]
+SchedulingOption = Annotated[
+    Scheduling,
+    typer.Option(
+        "--scheduling",
+        help="'batch' serves more calls where the process has one core or less (Linux); 'normal' "
+        "leaves the kernel's defaults.",
+        rich_help_panel="Process",
+    ),
+]
 
 
 def _flags(services: Sequence[str] | None, upstreams: Sequence[str] | None) -> Flags:
@@ -196,23 +206,24 @@ def serve(
     ops_listen: OpsListen = None,
     log_format: LogFormatOption = LogFormat.CONSOLE,
     log_level: LogLevelOption = LogLevel.INFO,
+    scheduling: SchedulingOption = Scheduling.BATCH,
 ) -> None:
     """Serve the protos as gRPC until SIGTERM or SIGINT, then drain.
 
     Example: seawall serve --descriptor-set api.binpb --upstream http://localhost:8080
     """
-    configure(log_format, log_level)
+    log = configure(log_format, log_level)
     # What startup builds stays until the end: looking through it for garbage, now and while
     # serving, is half of the time that a large API takes to start.
     gc.disable()
     with _mistakes_told():
         settings = _settings(descriptor_set, proto, config, service, upstream, listen, ops_listen)
-        asyncio.run(run(settings, load(settings)))
+        process.run(run(settings, load(settings), log), scheduling)
 
 
-async def run(settings: Settings, loaded: Loaded) -> None:
+async def run(settings: Settings, loaded: Loaded, log: AccessLog) -> None:
     """Serve until a signal, then drain; a second signal ends at once."""
-    gateway = Gateway(settings, loaded, listeners=[AccessLog()])
+    gateway = Gateway(settings, loaded, listeners=[log])
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

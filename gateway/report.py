@@ -29,6 +29,14 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=160, no_color=True)
 
 
+_STREAMS = {
+    (False, False): "",
+    (False, True): " (stream)",
+    (True, False): " (client stream)",
+    (True, True): " (streams both ways)",
+}
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
@@ -74,6 +82,7 @@ def _route_rows(loaded: Loaded) -> list[dict[str, Any]]:
             "upstream": method.upstream,
             "url": loaded.resolved.upstreams[method.upstream].shown_url,
             "server_streaming": method.method.server_streaming,
+            "client_streaming": method.method.client_streaming,
         }
         for method in loaded.resolved.methods
         for binding in method.bindings
@@ -90,7 +99,7 @@ def routes(loaded: Loaded, *, as_json: bool) -> None:
     for head in ("METHOD", "VERB", "PATH", "BODY", "UPSTREAM"):
         table.add_column(head, overflow="fold")
     for row in rows:
-        name = row["method"] + (" (stream)" if row["server_streaming"] else "")
+        name = row["method"] + _STREAMS[row["client_streaming"], row["server_streaming"]]
         table.add_row(
             name, row["verb"], row["path"], row["body"] or "-", f"{row['upstream']} {row['url']}"
         )
@@ -163,7 +172,7 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
                     "bindings": bindings,
                     "idempotent": {"value": idempotent, "origin": because},
                     "pipeline": shape,
-                    "policy": as_dict(method.policy, preserving_proto_field_name=True),
+                    "policy": as_dict(method.shown_policy, preserving_proto_field_name=True),
                     "origins": dict(method.origins),
                     "upstream": {
                         "name": method.upstream,
@@ -187,7 +196,7 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("POLICY", "VALUE", "FROM"):
         table.add_column(column, overflow="fold")
-    for row in _rows(method.policy, method.origins):
+    for row in _rows(method.shown_policy, method.origins):
         table.add_row(*row)
     table.add_row()
     table.add_row(f"UPSTREAM {method.upstream}", "VALUE", "FROM", style="bold")

@@ -13,7 +13,8 @@ OUT = ROOT / "build" / "test-stubs"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    roots = [folder for folder in (TESTS / "protos", TESTS / "e2e" / "protos") if folder.is_dir()]
+    folders = (TESTS, TESTS / "composition", TESTS / "e2e")
+    roots = [folder / "protos" for folder in folders]
     OUT.mkdir(parents=True, exist_ok=True)
     files = [p for folder in roots for p in folder.rglob("*.proto")]
     newest = max(p.stat().st_mtime for p in files)

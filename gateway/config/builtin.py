@@ -27,6 +27,11 @@ _METHOD = {
             "x-request-id",
         ]
     },
+    "json": {
+        "field_names": "JSON_NAME",
+        "values": {"enum_case": "AS_DECLARED", "timestamps": "RFC3339"},
+    },
+    "request": {"body_format": "JSON"},
     "sizes": {
         "max_request_bytes": 4 * 1024 * 1024,
         "max_response_bytes": 4 * 1024 * 1024,
@@ -39,16 +44,23 @@ _METHOD = {
 _STREAM = {
     **_METHOD,
     "deadline": {"default": "3600s", "maximum": "86400s", "margin": "0.020s"},
-    "stream": {"format": "NEWLINE_DELIMITED_JSON"},
+    "stream": {"format": "DETECT", "end_of_stream": "[DONE]", "requests": "ONE_EACH"},
 }
 
 _UPSTREAM = {
-    "pool": {"max_connections": 256, "connect_timeout": "2s", "idle_timeout": "30s"},
+    "pool": {
+        "max_connections": 256,
+        "connect_timeout": "2s",
+        "idle_timeout": "30s",
+        "max_age": "300s",
+        "max_header_bytes": 64 * 1024,
+    },
+    "redirects": {"max_redirects": 0},
 }
 
 METHOD: MethodPolicy = json_format.ParseDict(_METHOD, MethodPolicy())
-"""For methods that answer with one message."""
+"""For methods of one message each way."""
 STREAM: MethodPolicy = json_format.ParseDict(_STREAM, MethodPolicy())
-"""For methods that answer with a stream."""
+"""For methods of which anything streams."""
 UPSTREAM: UpstreamPolicy = json_format.ParseDict(_UPSTREAM, UpstreamPolicy())
 """For every upstream."""

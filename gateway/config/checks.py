@@ -7,18 +7,20 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.unknown_fields import UnknownFieldSet
 from seawall.config.v1.config_pb2 import Ceilings, GatewayConfig
-from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
+from seawall.policy.v1.policy_pb2 import FieldPolicy, MethodPolicy, UpstreamPolicy
 
 from gateway.config.url import url_mistake
 from gateway.core.status import Code
-from gateway.transcode.headers import check_header_name
+from gateway.transcode.headers import check_header_name, check_header_value
 
 Mistake = tuple[str, str]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_KEYS = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _MAY_BE_ZERO = frozenset(
     ("deadline.margin", "retry.initial_backoff", "retry.max_retry_after", "wait", "grace")
 )
@@ -32,6 +34,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "sizes.max_json_depth": (1, 1000),
     "sizes.max_url_bytes": (64, 64 * 1024),
     "pool.max_connections": (1, 65535),
+    "pool.max_header_bytes": (1024, 1024 * 1024),
+    "redirects.max_redirects": (0, 20),
 }
 _NOT_MORE_THAN = (
     ("deadline", "default", "maximum"),
@@ -66,8 +70,85 @@ def method_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
         for i, header in enumerate(getattr(policy.headers, kind)):
             if wrong := check_header_name(header):
                 yield f"headers.{kind}[{i}]", wrong
+    yield from _header_mistakes(policy)
+    for name in ("response_root", "response_field"):
+        said = getattr(policy.json, name)  # empty takes back what a more general level said
+        if said and not _KEYS.fullmatch(said):
+            yield f"json.{name}", "must be keys joined by dots"
+    for key in sorted(policy.request.query):
+        if not key:
+            yield "request.query", "a parameter without a name"
     if policy.HasField("upstream"):
         yield from _name("upstream", policy.upstream)
+
+
+def _header_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
+    headers = policy.headers
+    for kind in ("set", "request_fields", "response_fields"):
+        seen: set[str] = set()
+        for name in sorted(getattr(headers, kind)):
+            if name.lower() in seen:
+                yield f"headers.{kind}.{name}", "is given twice, in another case"
+            seen.add(name.lower())
+    for name, value in sorted(headers.set.items()):
+        if wrong := check_header_name(name, fixed=True) or check_header_value(value):
+            yield f"headers.set.{name}", wrong
+    for kind in ("request_fields", "response_fields"):
+        said = getattr(headers, kind)
+        for name in sorted(said):
+            incoming = kind == "response_fields"
+            if wrong := check_header_name(name, incoming=incoming):
+                yield f"headers.{kind}.{name}", wrong
+            elif not _KEYS.fullmatch(said[name]):
+                yield f"headers.{kind}.{name}", f"{said[name]!r} is not a field path"
+    for name in sorted(headers.set):
+        if name.lower() in {other.lower() for other in headers.request_fields}:
+            yield f"headers.set.{name}", "is in headers.request_fields too; one of them must go"
+
+
+def reference_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
+    """Yield references in proto options, where nobody follows them."""
+    fixed = (("headers.set", policy.headers.set), ("request.query", policy.request.query))
+    for path, values in fixed:
+        for name in sorted(values):
+            if "${" in values[name] or values[name].startswith("file:"):
+                yield (
+                    f"{path}.{name}",
+                    "references are followed in YAML only, and reflection shows proto options "
+                    "to every caller; say it in the configuration file",
+                )
+
+
+def field_mistakes(policy: FieldPolicy, kind: str) -> Iterator[Mistake]:
+    """Yield what is wrong with the option of one field.
+
+    Args:
+        policy: the option.
+        kind: what the field holds: "enum", "timestamps", "int64" or "" for anything else.
+    """
+    yield from _walk(policy, "")
+    about = {
+        "strip_enum_prefix": ("enum", "an enum"),
+        "enum_case": ("enum", "an enum"),
+        "timestamps": ("timestamps", "a google.protobuf.Timestamp"),
+        "int64_as_numbers": ("int64", "a 64-bit integer"),
+    }
+    for field, _ in policy.ListFields():
+        needed, what = about.get(field.name, (kind, ""))
+        if needed != kind:
+            yield field.name, f"says nothing about this field, which is not {what}"
+
+
+def stream_mistakes(policy: MethodPolicy, method: MethodDescriptor) -> Iterator[Mistake]:
+    """Yield what a method's own policy says of streams that it does not have."""
+    if method.server_streaming and policy.headers.response_fields:
+        yield "headers.response_fields", "the messages of a stream have no headers of their own"
+    if not policy.HasField("stream"):
+        return
+    if not method.server_streaming:
+        yield "stream", "the method does not answer with a stream"
+    elif policy.stream.HasField("requests") and not method.client_streaming:
+        yield "stream.requests", "the method takes no stream"
 
 
 def upstream_mistakes(policy: UpstreamPolicy) -> Iterator[Mistake]:

@@ -1,24 +1,31 @@
 """One method's effective policy, and the options its mechanisms run on."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from google.protobuf.descriptor import MethodDescriptor
-from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
+from seawall.policy.v1.policy_pb2 import MethodPolicy, StreamPolicy, UpstreamPolicy
 
 from gateway.config.checks import seconds
 from gateway.config.merge import Origins
 from gateway.core.call import MethodInfo
 from gateway.core.status import Code
-from gateway.downstream.client import ClientOptions
+from gateway.downstream.options import ClientOptions
 from gateway.interceptors.attempt import AttemptOptions
 from gateway.interceptors.deadline import DeadlineOptions
 from gateway.interceptors.decode import DecodeOptions
 from gateway.interceptors.retry import Jitter, RetryOptions
 from gateway.transcode.binding import Binding
+from gateway.transcode.framing.choice import Format, StreamOptions
 from gateway.transcode.target import RestOptions
+
+HIDDEN = "(hidden)"
+"""What is shown of a value that is, or may be, a secret."""
+_SECRET = re.compile("auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
+"""Names of headers and parameters whose values are not shown."""
 
 _SAFE_VERBS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 _Level = MethodPolicy.Idempotency
@@ -36,6 +43,7 @@ class EffectiveMethod:
         upstream: who answers it.
         policy: all levels merged and clamped.
         origins: where each value of `policy` came from.
+        referenced: values that came from the environment or a file.
     """
 
     method: MethodInfo
@@ -45,6 +53,24 @@ class EffectiveMethod:
     upstream: str
     policy: MethodPolicy
     origins: Origins
+    referenced: frozenset[str] = frozenset()
+
+    @property
+    def shown_policy(self) -> MethodPolicy:
+        """The policy as people may see it: fixed values may be secrets."""
+        shown = MethodPolicy()
+        shown.CopyFrom(self.policy)
+        for fixed in (shown.headers.set, shown.request.query):
+            for key, value in list(fixed.items()):  # what is walked must not change
+                if value in self.referenced or _SECRET.search(key):
+                    fixed[key] = HIDDEN
+        return shown
+
+    @property
+    def sends_one_body(self) -> bool:
+        """Whether a bidirectional method sends all its messages as one body."""
+        both = self.method.client_streaming and self.method.server_streaming
+        return both and self.policy.stream.requests == StreamPolicy.ONE_BODY
 
     @property
     def idempotency(self) -> tuple[bool, str]:
@@ -89,6 +115,9 @@ class EffectiveUpstream:
             max_connections=pool.max_connections,
             connect_timeout_s=seconds(pool.connect_timeout),
             idle_timeout_s=seconds(pool.idle_timeout),
+            max_age_s=seconds(pool.max_age),
+            max_header_bytes=pool.max_header_bytes,
+            max_redirects=self.policy.redirects.max_redirects,
             ca_file=self.policy.tls.ca_file or None,
         )
 
@@ -136,10 +165,22 @@ def method_options(
         rest=RestOptions(
             max_response_bytes=policy.sizes.max_response_bytes,
             max_error_bytes=policy.sizes.max_error_bytes,
-            idle_timeout_s=_or_forever(policy.stream, "idle_timeout"),
             status_codes={k: Code[v] for k, v in policy.errors.status_codes.items()},
             user_agent=user_agent,
+            idempotent=effective.idempotency[0],
+            stream=_stream_options(policy.stream),
         ),
+    )
+
+
+def _stream_options(stream: StreamPolicy) -> StreamOptions:
+    return StreamOptions(
+        format=Format(stream.format or Format.DETECT.value),
+        idle_timeout_s=_or_forever(stream, "idle_timeout"),
+        enveloped=stream.enveloped if stream.HasField("enveloped") else None,
+        events=tuple(stream.events),
+        end_of_stream=stream.end_of_stream,
+        one_body=stream.requests == StreamPolicy.ONE_BODY,
     )
 
 

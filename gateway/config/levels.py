@@ -14,7 +14,7 @@ from seawall.policy.v1 import policy_pb2
 from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway.config import builtin
-from gateway.config.checks import Mistake, method_mistakes
+from gateway.config.checks import Mistake, method_mistakes, reference_mistakes, stream_mistakes
 from gateway.config.document import Document
 from gateway.config.merge import Level
 from gateway.config.problems import Problems
@@ -65,7 +65,7 @@ class MethodLevels:
     def of(self, method: MethodDescriptor, upstream: str) -> tuple[Level, ...]:
         """Return the levels of `method` where `upstream` answers it."""
         return (
-            _BUILTIN_STREAM if method.server_streaming else _BUILTIN,
+            _BUILTIN_STREAM if method.server_streaming or method.client_streaming else _BUILTIN,
             *self._defaults,
             *self._upstream(upstream),
             *self._service(method.containing_service),
@@ -130,9 +130,9 @@ class MethodLevels:
 
     def _option_mistakes(self, element: Any, policy: MethodPolicy) -> Iterator[Mistake]:
         yield from method_mistakes(policy)
-        unary = isinstance(element, MethodDescriptor) and not element.server_streaming
-        if unary and policy.HasField("stream"):
-            yield "stream", "the method does not answer with a stream"
+        yield from reference_mistakes(policy)
+        if isinstance(element, MethodDescriptor):
+            yield from stream_mistakes(policy, element)
 
     def _yaml(self, name: str, key: str, policy: MethodPolicy | None) -> tuple[Level, ...]:
         if policy is None or not policy.ListFields():

@@ -28,7 +28,14 @@ MAX_VALUES = 1_000_000
 """Values in one file, aliases followed: a few aliases can stand for very many."""
 
 _F = FieldDescriptor
-_MAY_BE_FILE = frozenset(("seawall.config.v1.Upstream.url", "seawall.policy.v1.UpstreamPolicy.url"))
+_MAY_BE_FILE = frozenset(
+    (
+        "seawall.config.v1.Upstream.url",
+        "seawall.policy.v1.UpstreamPolicy.url",
+        "seawall.policy.v1.HeaderPolicy.SetEntry.value",
+        "seawall.policy.v1.RequestPolicy.QueryEntry.value",
+    )
+)
 _DURATION = re.compile(r"([0-9]{1,12})(\.[0-9]{1,9})?s")
 _MAX_DURATION_S = 315_576_000_000
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,19})")

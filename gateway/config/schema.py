@@ -109,7 +109,9 @@ class Schema:
                 raise ConfigError.one(where, f"{file.name} is in it twice, not the same")
             protos[file.name] = file
         self._own = [name for name in protos if name not in _CARRIED] if own is None else list(own)
-        roots = [*protos, error_details_pb2.DESCRIPTOR.name]
+        # An Any may hold what no proto imports: the well-known types, and error details.
+        known = [name for name in _CARRIED if name.startswith("google/protobuf/")]
+        roots = [*protos, *known, error_details_pb2.DESCRIPTOR.name]
         self._files = list(_with_imports(roots, protos, where))
         for name in self._files:
             try:

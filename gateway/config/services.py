@@ -1,16 +1,24 @@
 """Which services are served, and how each of their methods is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
+from gateway.config.checks import stream_mistakes
 from gateway.config.document import Document
 from gateway.config.problems import Problems
 from gateway.config.schema import Schema
 from gateway.config.suggest import no_such
+from gateway.config.writing import BY_FIELDS, option_mistakes
 from gateway.core.errors import Problem
-from gateway.transcode.binding import Binding, BindingError, compile_bindings, http_rule
+from gateway.transcode.binding import (
+    Binding,
+    BindingError,
+    Writing,
+    compile_bindings,
+    http_rule,
+)
 from gateway.transcode.fields import Plans
 
 
@@ -77,11 +85,9 @@ def check_names(schema: Schema, document: Document, problems: Problems) -> None:
             at = f"{key}.methods.{method}"
             if method not in methods:
                 problems.add(document.where(at), f"{at}: {no_such('method', method, methods)}")
-            elif policy.HasField("stream") and not methods[method].server_streaming:
-                problems.add(
-                    document.where(f"{at}.stream"),
-                    f"{at}.stream: the method does not answer with a stream",
-                )
+                continue
+            for path, text in stream_mistakes(policy, methods[method]):
+                problems.add(document.where(f"{at}.{path}"), f"{at}.{path}: {text}")
 
 
 def bind_methods(
@@ -89,6 +95,8 @@ def bind_methods(
 ) -> tuple[list[BoundMethod], list[Problem]]:
     """Return the methods of `services` that are served, and why the others are not."""
     plans: Plans = {}
+    seen: set[str] = set()
+    writing = Writing(habits=BY_FIELDS)
     bound: list[BoundMethod] = []
     left_out: list[Problem] = []
     for service in services:
@@ -100,18 +108,30 @@ def bind_methods(
                     Problem(where, f"{method_name(method)}: carries no google.api.http")
                 )
                 continue
+            for message in (method.input_type, method.output_type):
+                for at, text in option_mistakes(message, seen):
+                    problems.add(message.file.name, f"{at}: {text}")
             try:
-                bindings = compile_bindings(method, rule, plans)
+                bindings = compile_bindings(method, rule, plans, writing)
             except BindingError as error:
                 for mistake in error.mistakes:
                     problems.add(where, f"{method_name(method)}: {mistake}")
                 continue
-            if method.client_streaming:
-                text = f"{method_name(method)}: client streams over REST are not served yet"
-                left_out.append(Problem(where, text))
-            else:
-                bound.append(BoundMethod(method, where, bindings))
+            if method.client_streaming and not method.server_streaming:
+                for mistake in missing_bodies(bindings):
+                    problems.add(where, f"{method_name(method)}: {mistake}")
+            bound.append(BoundMethod(method, where, bindings))
     return bound, left_out
+
+
+def missing_bodies(bindings: Sequence[Binding]) -> Iterator[str]:
+    """Yield which bindings have no body, where a caller's stream is to be the body."""
+    for binding in bindings:
+        if binding.body is None:
+            yield (
+                f'{binding.verb} "{binding.template.text}": a stream of messages is sent as '
+                'the body, and the binding has none; write body: "*" or name a field'
+            )
 
 
 def _has_binding(service: ServiceDescriptor) -> bool:

@@ -5,7 +5,8 @@ The contract every interceptor and target keeps:
 1. `await interceptor(call, call_next)` lasts as long as the call does, so that
    permits, spans and timers are plain `try/finally`.
 2. Requests arrive by the call: `call.request` (bytes) where the caller sends
-   one message, `call.requests` where it streams.
+   one message, `call.requests` where it streams. Decoded, they are `call.message`,
+   and for a stream its first message with the others still in `call.requests`.
 3. Answers leave by `await call.send(payload)`, one serialized message each; it
    returns when the transport can take the next. A unary method is the case of
    one message.
@@ -18,6 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gateway.core.deadline import Expiry
 from gateway.core.outcome import Outcome
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -66,7 +68,8 @@ class Call:
         deadline_at: the caller's own deadline in monotonic seconds, or None;
             the deadline interceptor replaces it by the effective one.
         request: the serialized request, empty for a client stream.
-        requests: the messages of a client stream.
+        requests: the messages of a client stream; from the decode interceptor on, those
+            behind the first, decoded. A message that cannot be raises CallError.
         sink: takes the answers.
     """
 
@@ -75,8 +78,10 @@ class Call:
         "arrived_at",
         "attempt_ends_at",
         "attempts",
+        "awaits_caller",
         "client_deadline_at",
         "deadline_at",
+        "expiry",
         "message",
         "metadata",
         "method",
@@ -84,6 +89,7 @@ class Call:
         "prepared",
         "request",
         "requests",
+        "requests_spent",
         "sent",
         "trailing_metadata",
     )
@@ -98,7 +104,7 @@ class Call:
         peer: str = "",
         deadline_at: float | None = None,
         request: bytes = b"",
-        requests: AsyncIterator[bytes] | None = None,
+        requests: AsyncIterator[Any] | None = None,
     ) -> None:
         self.method = method
         self.metadata = metadata
@@ -106,10 +112,18 @@ class Call:
         self.arrived_at = arrived_at
         self.client_deadline_at = deadline_at
         self.deadline_at = float("inf") if deadline_at is None else deadline_at
+        self.expiry: Expiry | None = None
+        """The block that ends the call at `deadline_at`, from the deadline interceptor on."""
         self.request = request
-        self.requests = requests if requests is not None else _no_requests()
+        self.requests: AsyncIterator[Any] = requests if requests is not None else _no_requests()
+        self.requests_spent = False
+        """Whether more of a client stream than its first message was asked for: it is not
+        kept, and no other attempt could send it."""
+        self.awaits_caller = False
+        """Whether the call stands still until the caller's stream goes on."""
         self.message: Any = None
-        """The decoded request, from the decode interceptor on."""
+        """The decoded request, from the decode interceptor on; of a client stream the
+        first, None where it has none."""
         self.prepared: Any = None
         """What every attempt sends, from the encode interceptor on."""
         self.attempts = 0
@@ -138,6 +152,22 @@ class Interceptor(Protocol):
 
     async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
         """Run the call, or refuse it; see the contract above."""
+
+
+class Preparation:
+    """An interceptor that looks at a call before it goes on, and does not wait.
+
+    A pipeline runs `prepare` without a coroutine of its own.
+    """
+
+    def prepare(self, call: Call) -> Outcome | None:
+        """Do what has to be done; return an outcome to end the call here."""
+        raise NotImplementedError
+
+    async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
+        """Prepare the call and let it go on, or refuse it."""
+        refused = self.prepare(call)
+        return await call_next(call) if refused is None else refused
 
 
 class Target(Protocol):

@@ -42,10 +42,13 @@ class Rng(Protocol):
         """Return a number in [0, 1)."""
 
 
+_COARSE_S = 0.001
+
+
 class SystemClock:
     """The machine's clock and the running event loop's timers.
 
-    asyncio's own loops count time by `time.monotonic`; another loop's must do so too.
+    Event loops count time by `time.monotonic`, some in whole milliseconds.
     """
 
     now = staticmethod(time.monotonic)
@@ -53,7 +56,8 @@ class SystemClock:
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Run `callback` once `now()` has reached `when`."""
-        return asyncio.get_running_loop().call_at(when, callback)
+        # What counts in milliseconds may be that much too early, which nobody expects.
+        return asyncio.get_running_loop().call_at(when + _COARSE_S, callback)
 
     async def sleep(self, duration_s: float) -> None:
         """Return after `duration_s` seconds."""

@@ -6,17 +6,15 @@ The counterpart of `asyncio.timeout` for `core.clock.Clock`, with its rules:
 2. A cancellation from elsewhere that comes first, or at the same time, wins and
    goes on as `CancelledError`: an outer owner is never robbed of its cancel.
 3. A block that ends by itself before it was cancelled ends as it did.
-4. Of two nested blocks that end at one moment, the outer may `yield_to` the inner: it
-   then waits `_YIELD_S` for the inner's own ending before it cancels after all.
+4. What stands inside a block may `claim` its ending: it then ends there, by its own
+   words, and the block goes on without a timer. So two blocks that end at one moment
+   need one timer.
 """
 
 import asyncio
-from collections.abc import Callable
 from types import TracebackType
 
 from gateway.core.clock import Clock, Timer
-
-_YIELD_S = 0.1
 
 
 class Expired(Exception):
@@ -29,17 +27,13 @@ class Expiry:
     Args:
         clock: whose time counts.
         when: monotonic seconds; infinity arms no timer.
-        yield_to: tells whether an inner block ends at the same moment.
     """
 
-    __slots__ = ("_cancelling", "_clock", "_fired", "_task", "_timer", "_when", "_yield_to")
+    __slots__ = ("_cancelling", "_clock", "_fired", "_task", "_timer", "_when")
 
-    def __init__(
-        self, clock: Clock, when: float, yield_to: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, clock: Clock, when: float) -> None:
         self._clock = clock
         self._when = when
-        self._yield_to = yield_to
         self._timer: Timer | None = None
         self._fired = False
 
@@ -54,12 +48,18 @@ class Expiry:
         return self
 
     def _fire(self) -> None:
-        if self._yield_to is not None and self._yield_to():
-            self._yield_to = None
-            self._timer = self._clock.call_at(self._clock.now() + _YIELD_S, self._fire)
-            return
         self._fired = True
         self._task.cancel()
+
+    def claim(self) -> bool:
+        """Tell whether a CancelledError just caught is this block's ending, and take it over.
+
+        False for a cancellation from elsewhere, which must go on.
+        """
+        if not self._fired:
+            return False
+        self._fired = False
+        return self._task.uncancel() <= self._cancelling
 
     def __exit__(
         self,

@@ -7,8 +7,7 @@ one that raises is reported once and never breaks the call.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.core.call import Call
 from gateway.core.outcome import Outcome
@@ -17,8 +16,7 @@ from gateway.core.status import Code
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(NamedTuple):
     """A call is over.
 
     Args:
@@ -34,8 +32,7 @@ class CallEnded:
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(NamedTuple):
     """One attempt is over; `attempt` counts from 1."""
 
     call: Call
@@ -44,8 +41,7 @@ class AttemptEnded:
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class RetryScheduled:
+class RetryScheduled(NamedTuple):
     """A failed attempt will be repeated after `delay_s`; `attempt` is the one that failed."""
 
     call: Call
@@ -54,8 +50,7 @@ class RetryScheduled:
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class RetryGivenUp:
+class RetryGivenUp(NamedTuple):
     """A failed attempt is not repeated although it could have been; `why` is a short phrase."""
 
     call: Call
@@ -64,8 +59,7 @@ class RetryGivenUp:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class DrainStage:
+class DrainStage(NamedTuple):
     """The end of the process has reached a stage."""
 
     stage: str

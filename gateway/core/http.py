@@ -19,13 +19,19 @@ class HttpRequest:
         target: path and query, percent-encoded, beginning with "/"; the
             upstream's base path is put before it.
         headers: names in lower case.
-        body: None for no body at all, and then no Content-Type.
+        body: None for no body at all, and then no Content-Type; an iterator for one
+            that is still being made, sent in parts as they come (chunked). A request
+            with such a body can be sent once. It is asked for a part when there is room for
+            it, and its answer may arrive meanwhile. An iterator that raises, and an answer
+            that ends first, end the sending and close the connection.
     """
 
     method: str
     target: str
     headers: dict[str, str]
-    body: bytes | None = None
+    body: bytes | AsyncIterator[bytes] | None = None
+    repeatable: bool = True
+    """Whether a request of a safe verb may be sent again where its connection was stale."""
 
 
 @dataclass(slots=True)

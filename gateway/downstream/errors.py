@@ -1,25 +1,24 @@
-"""The HTTP client's exceptions as CallErrors, in this one place.
+"""What goes wrong between the gateway and an upstream, as CallErrors, in this one place.
 
 What matters to a retry is whether the upstream can have seen the request: a
 connection that never came to be is NOT_SENT, one that broke is UNKNOWN.
 """
 
-import asyncio
 import os
 import ssl
-
-import aiohttp
 
 from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.status import Code
 
-FOREIGN = (aiohttp.ClientError, asyncio.TimeoutError, OSError, UnicodeError)
-"""What the client raises; UnicodeError is for a host name that DNS cannot carry."""
 
-
-def translate(error: BaseException, upstream: str) -> CallError:
-    """Return the CallError for an exception of the HTTP client."""
-    code, reason, sent, transient, text = _classify(error)
+def _error(
+    upstream: str,
+    text: str,
+    reason: Reason,
+    sent: Sent = Sent.NOT_SENT,
+    code: Code = Code.UNAVAILABLE,
+    transient: bool = True,
+) -> CallError:
     return CallError(
         code,
         reason,
@@ -31,46 +30,103 @@ def translate(error: BaseException, upstream: str) -> CallError:
     )
 
 
-def _classify(error: BaseException) -> tuple[Code, Reason, Sent, bool, str]:
-    unsent = Sent.NOT_SENT
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return (
-            Code.UNAVAILABLE,
-            Reason.UPSTREAM_UNRESOLVED,
-            unsent,
-            True,
-            f"does not resolve: no address for {error.host!r}",
-        )
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        cause = error.__cause__ or getattr(error, "os_error", None) or error
-        return Code.UNAVAILABLE, Reason.UPSTREAM_TLS, unsent, False, f"fails TLS: {_short(cause)}"
-    if isinstance(error, aiohttp.ClientConnectorError) and "SSL" in str(error.os_error):
-        text = f"fails TLS at {error.host}:{error.port}; does it speak http and not https?"
-        return Code.UNAVAILABLE, Reason.UPSTREAM_TLS, unsent, False, text
-    if isinstance(error, aiohttp.ClientConnectorError):
-        text = f"is not reachable at {error.host}:{error.port}: {_why(error.os_error)}"
-        return Code.UNAVAILABLE, Reason.UPSTREAM_UNREACHABLE, unsent, True, text
-    if isinstance(error, UnicodeError):
-        text = "does not resolve: its host is not a name that DNS can carry"
-        return Code.UNAVAILABLE, Reason.UPSTREAM_UNRESOLVED, unsent, False, text
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        text = "is not reachable: connecting took too long"
-        return Code.UNAVAILABLE, Reason.UPSTREAM_UNREACHABLE, unsent, True, text
-    if isinstance(error, aiohttp.InvalidURL):
-        text = "cannot be asked: the request has no valid URL"
-        return Code.INTERNAL, Reason.INTERNAL, unsent, False, text
-    if isinstance(error, aiohttp.ClientResponseError):
-        # What the client says of it quotes the answer's bytes.
-        text = "sent an answer that is not HTTP, or has a header that is too large"
-        return Code.INTERNAL, Reason.UPSTREAM_INVALID_ANSWER, Sent.ANSWERED, False, text
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        text = "closed the connection before it answered"
-        return Code.UNAVAILABLE, Reason.UPSTREAM_RESET, Sent.UNKNOWN, True, text
-    if isinstance(error, aiohttp.ClientPayloadError):
-        text = "broke off in the middle of its answer"
-        return Code.UNAVAILABLE, Reason.UPSTREAM_RESET, Sent.UNKNOWN, True, text
+def unresolved(upstream: str, host: str) -> CallError:
+    """The resolver knows no address."""
+    text = f"does not resolve: no address for {host!r}"
+    return _error(upstream, text, Reason.UPSTREAM_UNRESOLVED)
+
+
+def slow_to_resolve(upstream: str, host: str) -> CallError:
+    """The resolver did not answer in time."""
+    text = f"does not resolve: no answer for {host!r} in time"
+    return _error(upstream, text, Reason.UPSTREAM_UNRESOLVED)
+
+
+def no_name(upstream: str) -> CallError:
+    """The host is nothing that can be asked for."""
+    text = "does not resolve: its host is not a name that DNS can carry"
+    return _error(upstream, text, Reason.UPSTREAM_UNRESOLVED, transient=False)
+
+
+def slow_to_connect(upstream: str) -> CallError:
+    """No address answered in time."""
+    text = "is not reachable: connecting took too long"
+    return _error(upstream, text, Reason.UPSTREAM_UNREACHABLE)
+
+
+def unreachable(upstream: str, at: str, error: OSError) -> CallError:
+    """No address accepted."""
+    return _error(upstream, f"is not reachable at {at}: {_why(error)}", Reason.UPSTREAM_UNREACHABLE)
+
+
+def turned_away(upstream: str) -> CallError:
+    """The connection was closed as soon as it was made."""
+    text = "is not reachable: it closed the connection at once"
+    return _error(upstream, text, Reason.UPSTREAM_UNREACHABLE)
+
+
+def no_tls(upstream: str, error: ssl.SSLError) -> CallError:
+    """TLS was not agreed on."""
+    text = f"fails TLS: {_short(error)}"
+    return _error(upstream, text, Reason.UPSTREAM_TLS, transient=False)
+
+
+def unanswered(upstream: str) -> CallError:
+    """The connection ended before the answer's headers had."""
+    text = "closed the connection before it answered"
+    return _error(upstream, text, Reason.UPSTREAM_RESET, Sent.UNKNOWN)
+
+
+def broken_off(upstream: str) -> CallError:
+    """The connection ended before the answer did."""
+    text = "broke off in the middle of its answer"
+    return _error(upstream, text, Reason.UPSTREAM_RESET, Sent.UNKNOWN)
+
+
+def lost(upstream: str, error: BaseException) -> CallError:
+    """The connection failed under the request."""
     text = f"lost the connection: {_short(error)}"
-    return Code.UNAVAILABLE, Reason.UPSTREAM_RESET, Sent.UNKNOWN, True, text
+    return _error(upstream, text, Reason.UPSTREAM_RESET, Sent.UNKNOWN)
+
+
+def not_http(upstream: str) -> CallError:
+    """What arrived is no answer; its bytes are not quoted."""
+    text = "sent an answer that is not HTTP, or has a header that is too large"
+    reason = Reason.UPSTREAM_INVALID_ANSWER
+    return _error(upstream, text, reason, Sent.ANSWERED, Code.INTERNAL, transient=False)
+
+
+def not_readable(upstream: str, status: int, why: str) -> CallError:
+    """The answer's body is not what its headers say."""
+    text = f"answered {status}, but {why}"
+    reason = Reason.UPSTREAM_INVALID_ANSWER
+    error = _error(upstream, text, reason, Sent.ANSWERED, Code.INTERNAL, transient=False)
+    error.http_status = status
+    return error
+
+
+def too_large(upstream: str, max_bytes: int) -> CallError:
+    """The answer's body is longer than it may be."""
+    return CallError(
+        Code.RESOURCE_EXHAUSTED,
+        Reason.UPSTREAM_ANSWER_TOO_LARGE,
+        f"the answer of upstream {upstream!r} is larger than {max_bytes} bytes",
+        origin=Origin.UPSTREAM,
+        sent=Sent.ANSWERED,
+        upstream=upstream,
+    )
+
+
+def closed(upstream: str, sent: Sent) -> CallError:
+    """The gateway is ending, and its connections with it."""
+    return CallError(
+        Code.UNAVAILABLE,
+        Reason.DRAINING,
+        f"the gateway closed its connections to upstream {upstream!r}",
+        sent=sent,
+        transient=True,
+        upstream=upstream,
+    )
 
 
 def _why(error: OSError) -> str:

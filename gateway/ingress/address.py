@@ -69,6 +69,25 @@ def resolve_free(address: Address, flag: str) -> Address:
     return address if is_name else Address(str(place[0]), address.port)
 
 
+def reserve(address: Address, flag: str) -> socket.socket:
+    """Take a port for this gateway alone, until the returned socket is closed (Linux).
+
+    A port that several sockets of one process share can be joined by another process of
+    the same user. Gateways do not: each holds a name in the abstract namespace of Unix
+    sockets, which lives in the network namespace of the port.
+
+    Raises:
+        ConfigError: another gateway has it.
+    """
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        name.bind(f"\0seawall {address}")
+    except OSError as error:
+        name.close()
+        raise ConfigError.one(flag, f"{address}: {_why(error)}") from None
+    return name
+
+
 def _why(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "the port is in use; stop what listens there, or choose another (0 picks a free one)"

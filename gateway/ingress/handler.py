@@ -9,12 +9,12 @@ itself what a malformed message is told. Failed calls end without a message
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
 
 from gateway.chain import Pipeline
-from gateway.core.call import Call, Metadata, Sink
+from gateway.core.call import Call, Metadata, MethodInfo, Sink
 from gateway.core.clock import Clock
 from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.status import Code
@@ -24,12 +24,31 @@ from gateway.ingress.status import to_trailers
 
 _log = logging.getLogger(__name__)
 
+_END_S = 0.005
+"""How long the end of a caller's stream is held until it is believed; see _Requests."""
+
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
     Handler = grpc.RpcMethodHandler[Any, Any]
 else:  # generic in the stubs only
     Context = grpc.aio.ServicerContext
     Handler = grpc.RpcMethodHandler
+
+
+class _OneAnswer(Call):
+    """A call whose answer is one message, kept for the library to send."""
+
+    __slots__ = ("answer",)
+
+    answer: bytes
+
+    async def send(self, payload: bytes) -> None:
+        """Keep the answer."""
+        self.sent += 1
+        self.answer = payload
+
+
+_C = TypeVar("_C", bound=Call)
 
 
 class CallHandler(grpc.GenericRpcHandler):
@@ -64,16 +83,13 @@ class CallHandler(grpc.GenericRpcHandler):
 
     def _unary(self, pipeline: Pipeline) -> Any:
         """Return the handler of a method that answers with one message."""
+        new_call = self._new_call
 
         async def handle(request: Any, context: Context) -> bytes:
-            answer = b""
-
-            async def sink(payload: bytes) -> None:
-                nonlocal answer
-                answer = payload
-
-            await self._run(pipeline, request, context, sink)
-            return answer
+            call = new_call(_OneAnswer, pipeline.method, _no_sink, request, context)
+            call.answer = b""
+            await self._run(pipeline, call, context)
+            return call.answer
 
         return handle
 
@@ -81,19 +97,21 @@ class CallHandler(grpc.GenericRpcHandler):
         """Return the handler of a method that answers with a stream."""
 
         async def handle(request: Any, context: Context) -> None:
-            await self._run(pipeline, request, context, context.write)
+            call = self._new_call(Call, pipeline.method, context.write, request, context)
+            await self._run(pipeline, call, context)
 
         return handle
 
-    async def _run(self, pipeline: Pipeline, request: Any, context: Context, sink: Sink) -> None:
-        gate = self._gate
+    def _new_call(
+        self, kind: type[_C], method: MethodInfo, sink: Sink, request: Any, context: Context
+    ) -> _C:
         arrived_at = self._clock.now()
         remaining_s = context.time_remaining()
         streamed: AsyncIterator[bytes] | None = None
-        if pipeline.method.client_streaming:
-            streamed, request = request, b""
-        call = Call(
-            pipeline.method,
+        if method.client_streaming:
+            streamed, request = _Requests(request, self._clock), b""
+        return kind(
+            method,
             sink,
             arrived_at=arrived_at,
             metadata=cast("Metadata", context.invocation_metadata() or ()),
@@ -102,10 +120,27 @@ class CallHandler(grpc.GenericRpcHandler):
             request=request,
             requests=streamed,
         )
+
+    async def _run(self, pipeline: Pipeline, call: Call, context: Context) -> None:
+        gate = self._gate
         task = asyncio.current_task()
         gate.enter(task)
         try:
-            error = await self._error_of(pipeline, call, task)
+            try:
+                if gate.holding:
+                    await gate.wait()
+                error = (await pipeline.run(call)).error
+            except CallError as raised:
+                error = raised
+            except asyncio.CancelledError:
+                if not gate.is_cut or task is None:
+                    raise
+                task.uncancel()
+                error = _cut()
+            except Exception:
+                _log.exception("the gateway failed in %s", pipeline.method.full_name)
+                text = "the gateway failed; see its log"
+                error = CallError(Code.INTERNAL, Reason.INTERNAL, text)
             if error is not None:
                 status, message, trailers = to_trailers(error, call.attempts)
                 await context.abort(status, message, (*call.trailing_metadata, *trailers))
@@ -113,26 +148,6 @@ class CallHandler(grpc.GenericRpcHandler):
                 context.set_trailing_metadata(tuple(call.trailing_metadata))
         finally:
             gate.leave(task)
-
-    async def _error_of(
-        self, pipeline: Pipeline, call: Call, task: asyncio.Task[object] | None
-    ) -> CallError | None:
-        """Run the call; return what it failed of."""
-        try:
-            if self._gate.holding:
-                await self._gate.wait()
-            return await _outcome_error(pipeline, call)
-        except asyncio.CancelledError:
-            if not self._gate.is_cut or task is None:
-                raise
-            task.uncancel()
-            return CallError(
-                Code.UNAVAILABLE,
-                Reason.DRAINING,
-                "the gateway is shutting down and the call took longer than its grace",
-                sent=Sent.UNKNOWN,
-                transient=True,
-            )
 
     def _unknown(self, path: str) -> Handler:
         """Return a handler that answers UNIMPLEMENTED and says what there is."""
@@ -155,13 +170,39 @@ class CallHandler(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(handle)
 
 
-async def _outcome_error(pipeline: Pipeline, call: Call) -> CallError | None:
-    try:
-        return (await pipeline.run(call)).error
-    except CallError as error:
-        return error
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        _log.exception("the gateway failed in %s", pipeline.method.full_name)
-        return CallError(Code.INTERNAL, Reason.INTERNAL, "the gateway failed; see its log")
+class _Requests(AsyncIterator[bytes]):
+    """The messages of a caller's stream, up to an end that the caller meant.
+
+    The library tells of a stream that was reset (a cancel, a deadline, a lost connection)
+    as of one that ended, and only then of the cancellation, which follows within a turn of
+    the event loop or two. An upstream would take what came so far for the whole of an
+    upload. The end is therefore told when no cancellation has followed it for a moment.
+    """
+
+    def __init__(self, requests: AsyncIterator[bytes], clock: Clock) -> None:
+        self._requests = requests
+        self._clock = clock
+        self._ended = False
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._requests)
+        except StopAsyncIteration:
+            if not self._ended:
+                await self._clock.sleep(_END_S)
+                self._ended = True
+            raise
+
+
+async def _no_sink(_payload: bytes) -> None:
+    raise NotImplementedError
+
+
+def _cut() -> CallError:
+    return CallError(
+        Code.UNAVAILABLE,
+        Reason.DRAINING,
+        "the gateway is shutting down and the call took longer than its grace",
+        sent=Sent.UNKNOWN,
+        transient=True,
+    )

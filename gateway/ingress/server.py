@@ -1,4 +1,9 @@
-"""The life of the grpc.aio server: bind, serve, drain.
+"""The life of the grpc.aio servers: bind, serve, drain.
+
+A grpc.aio server asks for one call at a time, and each asking takes a turn through its
+threads and the event loop. So several of them share the port (SO_REUSEPORT) and the
+handler: connections are spread over them, and calls arrive as many at a time. That
+anybody may join such a port is what `address.reserve` is against.
 
 The drain (each stage is a `DrainStage` event):
 1. NOT_SERVING: health says so; load balancers have `wait_s` to notice.
@@ -12,6 +17,8 @@ The drain (each stage is a `DrainStage` event):
 """
 
 import asyncio
+import socket
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +27,7 @@ import grpc
 from gateway.core.clock import Clock
 from gateway.core.errors import ConfigError
 from gateway.core.events import DrainStage, Events
-from gateway.ingress.address import Address, resolve_free
+from gateway.ingress.address import Address, reserve, resolve_free
 from gateway.ingress.gate import Gate
 from gateway.ingress.handler import CallHandler
 from gateway.ingress.health import NOT_SERVING, SERVING, Health
@@ -29,6 +36,8 @@ _QUIET_S = 0.03
 _HOLD_S = 0.3
 _STEP_S = 0.005
 _CUT_S = 1.0
+_ACCEPTORS = 4 if hasattr(socket, "SO_REUSEPORT") and sys.platform == "linux" else 1
+"""Servers on the port; more than four gained nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,10 +86,11 @@ class Server:
         self._end_streams = end_streams
         self._clock = clock
         self._events = events
-        self._server = grpc.aio.server(
-            handlers=(handler,),
-            options=_channel_options(options),
-        )
+        self._servers = [
+            grpc.aio.server(handlers=(handler,), options=_channel_options(options))
+            for _ in range(_ACCEPTORS)
+        ]
+        self._reserved: socket.socket | None = None
         self.address = options.listen
 
     async def start(self) -> None:
@@ -91,13 +101,32 @@ class Server:
         """
         listen = self._options.listen
         number = resolve_free(listen, "--listen")
+        if number.port:
+            self._reserve(number)
         try:
-            port = self._server.add_insecure_port(str(number))
+            number = self._bind(number)
         except RuntimeError:
+            self._release()
             raise ConfigError.one("--listen", f"{listen}: cannot be listened on") from None
-        self.address = Address(listen.host, port)
-        await self._server.start()
+        if self._reserved is None:
+            self._reserve(number)
+        self.address = Address(listen.host, number.port)
+        for server in self._servers:
+            await server.start()
         self._health.set_all(SERVING)
+
+    def _bind(self, number: Address) -> Address:
+        for server in self._servers:
+            number = Address(number.host, server.add_insecure_port(str(number)))
+        return number
+
+    def _reserve(self, address: Address) -> None:
+        if _ACCEPTORS > 1:
+            self._reserved = reserve(address, "--listen")
+
+    def _release(self) -> None:
+        if self._reserved is not None:
+            self._reserved.close()
 
     async def drain(self) -> None:
         """End the server; see above."""
@@ -111,14 +140,15 @@ class Server:
         await self._until_quiet()
         grace_s = self._options.grace_s
         cut = self._clock.call_at(self._clock.now() + grace_s, self._gate.cut)
-        stopping = asyncio.create_task(self._server.stop(grace_s + _CUT_S))
+        stopping = [asyncio.create_task(server.stop(grace_s + _CUT_S)) for server in self._servers]
         try:
             await self._clock.sleep(0)
             self._stage("STOPPING")
         finally:
             self._gate.open()
-        await stopping
+        await asyncio.gather(*stopping)
         cut.cancel()
+        self._release()
         self._stage("STOPPED")
 
     async def _until_quiet(self) -> None:
@@ -135,7 +165,7 @@ class Server:
 
 def _channel_options(options: ServerOptions) -> Sequence[tuple[str, int]]:
     return (
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(_ACCEPTORS > 1)),
         # A method's own bound answers with details; the library's is there for what no
         # method would take, and must leave room for health and reflection.
         ("grpc.max_receive_message_length", 2 * options.max_request_bytes + 64 * 1024),

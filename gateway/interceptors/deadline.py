@@ -7,9 +7,9 @@ Rules:
    arrive: the smaller of `margin_s` and 5 % of the time the caller gave. A caller
    may round its timeout up for the wire (gRPC's core keeps two to three digits), so
    the step it may have rounded by comes on top.
-3. Running out is DEADLINE_EXCEEDED, whoever notices first. An attempt under way ends
-   itself and names its upstream; this module's timer yields to it and covers
-   everything else: queues, backoffs, a target that takes no timeout.
+3. Running out is DEADLINE_EXCEEDED, whoever notices first. An attempt under way claims
+   the ending and names its upstream; everything else (queues, backoffs, a target that
+   takes no timeout) ends here.
 4. A deadline already past is answered without calling anything.
 """
 
@@ -51,10 +51,10 @@ def effective_deadline(
 
 
 def _wire_step_s(given_s: float) -> float:
-    return next(
-        (step_s for under_s, step_s in _WIRE_STEPS_S if given_s < under_s),
-        given_s * _WIRE_STEP_SHARE,
-    )
+    for under_s, step_s in _WIRE_STEPS_S:
+        if given_s < under_s:
+            return step_s
+    return given_s * _WIRE_STEP_SHARE
 
 
 def deadline_exceeded(call: Call, waited_s: float, attempt: CallError | None) -> CallError:
@@ -96,7 +96,7 @@ class DeadlineInterceptor:
         if deadline_at <= self._clock.now():
             return self._exceeded(call)
         try:
-            with Expiry(self._clock, deadline_at, lambda: call.attempt_ends_at <= deadline_at):
+            with Expiry(self._clock, deadline_at) as call.expiry:
                 outcome = await call_next(call)
         except Expired:
             return self._exceeded(call)

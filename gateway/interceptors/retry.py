@@ -12,6 +12,9 @@ Rules:
 7. A retry that cannot finish is not begun: when the wait reaches the deadline the
    failure is told now, with its delay.
 8. `max_attempts` counts the first.
+9. A client stream of which more than the first message was asked for is never sent
+   again: the messages are gone. The first is kept, so that a connection that never came
+   to be, and a stream of one message, are tried again like any other.
 """
 
 import enum
@@ -103,6 +106,7 @@ def decide(
     now: float,
     deadline_at: float,
     drawn_s: float,
+    spent: bool = False,
 ) -> Decision:
     """Return whether a failed attempt is repeated, and after how long.
 
@@ -114,11 +118,14 @@ def decide(
         now: monotonic seconds.
         deadline_at: of the call.
         drawn_s: the backoff drawn for this retry.
+        spent: messages of the caller's stream are gone.
     """
     if not _repeatable(options, error):
         return _NO
     if sent:
         return Decision(None, "part of the answer was already delivered")
+    if spent:
+        return Decision(None, "part of the caller's stream was already sent")
     if error.sent not in _SAFE and not options.idempotent:
         return Decision(None, "the method is not idempotent and the upstream may have acted")
     if attempts >= options.max_attempts:
@@ -172,6 +179,7 @@ class RetryInterceptor:
                 now=self._clock.now(),
                 deadline_at=call.deadline_at,
                 drawn_s=drawn_s,
+                spent=call.requests_spent,
             )
             if decision.delay_s is None:
                 if decision.why:

@@ -3,21 +3,25 @@
 Console or JSON, to standard error. No metadata and no body is ever logged.
 """
 
+import datetime
 import logging
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
 
 from gateway.core.call import Metadata
-from gateway.core.events import CallEnded, DrainStage, Event, RetryScheduled
+from gateway.core.clock import SystemClock
+from gateway.core.events import AttemptEnded, CallEnded, DrainStage, Event, RetryScheduled
 
+_wall = SystemClock.wall
+_LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 _OWN = ("grpc.health.", "grpc.reflection.")
 
 
-def configure(log_format: str, level: str) -> None:
-    """Set up structlog and the standard logging to one stream.
+def configure(log_format: str, level: str) -> "AccessLog":
+    """Set up structlog and the standard logging to one stream; return what logs calls.
 
     Args:
         log_format: "console" or "json".
@@ -33,12 +37,14 @@ def configure(log_format: str, level: str) -> None:
     )
     factory: Any = structlog.PrintLoggerFactory(sys.stderr)
     foreign: Any = renderer
+    chain: list[Any] = [*shared, structlog.processors.format_exc_info, renderer]
     if log_format == "json":
         renderer = structlog.processors.JSONRenderer(serializer=orjson.dumps)
+        chain[-1] = renderer
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
         foreign = structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=factory,
         cache_logger_on_first_use=True,
@@ -51,6 +57,7 @@ def configure(log_format: str, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    return AccessLog(sys.stderr.buffer if log_format == "json" else None)
 
 
 def _request_id(metadata: Metadata) -> str | None:
@@ -61,15 +68,21 @@ def _request_id(metadata: Metadata) -> str | None:
 
 
 class AccessLog:
-    """A listener that writes lines. Make it after `configure`."""
+    """A listener that writes lines. Make it after `configure`.
 
-    def __init__(self) -> None:
+    Args:
+        lines: where the lines of calls go as JSON, each in one step because there are so
+            many of them; None sends them the way of all others.
+    """
+
+    def __init__(self, lines: BinaryIO | None = None) -> None:
         self._log: Any = structlog.get_logger().bind()
         self._enabled: bool = self._log.is_enabled_for(logging.INFO)
+        self._lines = lines
 
     def __call__(self, event: Event) -> None:
         """Write the line of an event, where it has one."""
-        if not self._enabled:
+        if not self._enabled or isinstance(event, AttemptEnded):
             return
         if isinstance(event, CallEnded):
             self._call(event)
@@ -100,7 +113,14 @@ class AccessLog:
                 "origin": str(error.origin),
                 "error": error.message,
             }
-        self._log.info("call", **fields)
+        if self._lines is None:
+            self._log.info("call", **fields)
+            return
+        fields["event"] = "call"
+        fields["level"] = "info"
+        fields["timestamp"] = datetime.datetime.fromtimestamp(_wall(), datetime.UTC)
+        self._lines.write(orjson.dumps(fields, None, _LINE))
+        self._lines.flush()
 
     def _retry(self, event: RetryScheduled) -> None:
         error = event.outcome.error

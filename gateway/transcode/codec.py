@@ -1,37 +1,36 @@
 """JSON to protobuf and back, by the protobuf JSON mapping.
 
 The seam behind which the JSON step lives: encode and decode know only these
-functions. Unknown fields are ignored, nesting is capped.
+classes. Printers and parsers are generated from descriptors at their first use
+(gateway.transcode.mapping) and go by one set of habits.
+
+Equal to google.protobuf.json_format with unknown fields ignored, apart from this:
+1. Text, arrays, numbers and booleans that stand for an object of fields are refused;
+   json_format takes the former two for empty messages.
+2. The text is read by orjson: of duplicate keys the last counts, NaN and Infinity
+   without quotes are malformed, so are numbers beyond a double; nesting beyond 1,024
+   is malformed even in unknown fields. Integers beyond 64 bits become doubles.
+3. What is skipped in printing need not have a JSON form.
 """
 
-import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
-from google.protobuf import json_format
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
-from gateway.transcode.fields import TEXT_MESSAGES, is_map, is_text_message
+from gateway.transcode.habits import STANDARD, Habits
+from gateway.transcode.mapping.parsing import Readers, build
+from gateway.transcode.mapping.printing import Printers
+from gateway.transcode.mapping.reference import Reference
+from gateway.transcode.mapping.required import has_required, missing
+from gateway.transcode.mapping.scalars import MappingError
 from gateway.transcode.prose import quotable
 
 _MAX_MESSAGE = 300
-_OWN_JSON = TEXT_MESSAGES | {
-    f"google.protobuf.{name}" for name in ("Any", "ListValue", "Struct", "Value")
-}
-"""Messages whose JSON is not an object of their fields."""
-
-
-_Objects = dict[str, tuple["_Shape", "_Objects"]]
-"""The fields of a message that hold objects of known fields, by both of their names."""
-
-
-class _Shape(enum.Enum):
-    ONE = enum.auto()
-    LIST = enum.auto()
-    MAP = enum.auto()
+_dumps, _loads = orjson.dumps, orjson.loads
 
 
 class CodecError(ValueError):
@@ -41,58 +40,203 @@ class CodecError(ValueError):
         super().__init__(quotable(text, _MAX_MESSAGE))
 
 
-class JsonCodec:
-    """Prints and parses messages of one descriptor pool.
+class Printer:
+    """Prints messages of one type, or one field of them; from `JsonCodec`."""
 
-    Args:
-        pool: where the types of google.protobuf.Any are looked up.
-        max_depth: nesting of objects and arrays that is accepted.
-    """
+    __slots__ = ("_plain", "_reference")
 
-    def __init__(self, pool: DescriptorPool, max_depth: int = 100) -> None:
-        self._pool = pool
-        self._max_depth = max_depth
-        self._objects: dict[str, _Objects] = {}
+    def __init__(self, plain: Callable[[Any], Any], reference: Reference) -> None:
+        self._plain = plain
+        self._reference = reference
 
-    def to_json(self, message: Message, skip: Sequence[Sequence[str]] = ()) -> bytes:
-        """Return `message` as JSON, without the JSON paths in `skip`.
+    def to_json(self, message: Message) -> bytes:
+        """Return `message` as JSON.
 
         Raises:
             CodecError: the message has no JSON form: a time past the year 9999, an Any
                 of a type that is not known, …
         """
-        plain = self._print(message)
-        for path in skip:
-            _remove(plain, path)
-        return orjson.dumps(plain)
+        try:
+            return _dumps(self._plain(message))
+        except Exception as error:  # whatever is wrong with it, the reference can say
+            raise self._no_form(message, error) from None
 
-    def field_to_json(self, message: Message, field: FieldDescriptor) -> bytes:
-        """Return one field of `message` as JSON; unset, its empty value.
-
-        The empty value of what can be absent is null, of any other message `{}`.
+    def to_plain(self, message: Message) -> Any:
+        """Return `message` as dicts, lists, text, numbers, booleans and None.
 
         Raises:
             CodecError: as `to_json`.
         """
-        if field.message_type is not None and not field.is_repeated:
-            if is_text_message(field) and not message.HasField(field.name):
-                return b"null"
-            return self.to_json(getattr(message, field.name))
-        plain = self._print(message)
-        if field.json_name not in plain and not field.has_presence:
-            plain = self._print(type(message)(), always_print_fields_with_no_presence=True)
-        return orjson.dumps(plain.get(field.json_name))
-
-    def _print(self, message: Message, **how: bool) -> Any:
         try:
-            return json_format.MessageToDict(message, descriptor_pool=self._pool, **how)
-        except RecursionError:
-            raise CodecError("it is nested too deep") from None
-        except Exception as error:  # an Any raises TypeError, DecodeError, …
+            return self._plain(message)
+        except Exception as error:
+            raise self._no_form(message, error) from None
+
+    def _no_form(self, message: Message, error: Exception) -> CodecError:
+        return CodecError(str(self._reference.why_not(message, error)))
+
+
+class Parser:
+    """Parses messages of one type; from `JsonCodec`."""
+
+    __slots__ = ("_field", "_new", "_read", "_reference", "_required")
+
+    def __init__(
+        self,
+        new_message: Callable[..., Any],
+        read: Callable[[Any], Any],
+        reference: Reference,
+        field: str | None,
+        required: bool,
+    ) -> None:
+        self._required = required
+        self._new = new_message
+        self._read = read
+        self._reference = reference
+        self._field = field
+
+    def parse(self, body: bytes) -> Any:
+        """Return the message that one JSON text is.
+
+        Raises:
+            CodecError: the JSON is malformed or does not fit the message.
+        """
+        try:
+            plain = _loads(body)
+        except orjson.JSONDecodeError as error:
+            raise CodecError(f"the JSON is malformed: {error}") from error
+        return self.from_plain(plain)
+
+    def from_plain(self, plain: Any) -> Any:
+        """Return the message that a JSON value is, as orjson read it; `plain` is not changed.
+
+        Raises:
+            CodecError: it does not fit the message.
+        """
+        if self._field is not None:
+            plain = {self._field: plain}
+        try:
+            return build(self._new, self._read(plain))
+        except MappingError as error:
             raise CodecError(str(error)) from None
+        except Exception:  # whatever is odd about it, the reference decides
+            return self._by_reference(plain)
+
+    def to_wire(self, body: bytes) -> bytes:
+        """Return the serialized message that one JSON text is.
+
+        Raises:
+            CodecError: as `parse`; or a required field is missing, which serializing
+                a parsed message must not be left to find out.
+        """
+        try:
+            plain = _loads(body)
+        except orjson.JSONDecodeError as error:
+            raise CodecError(f"the JSON is malformed: {error}") from error
+        return self.to_wire_from_plain(plain)
+
+    def to_wire_from_plain(self, plain: Any) -> bytes:
+        """Return the serialized message that a JSON value is; as `to_wire`."""
+        message = self.from_plain(plain)
+        wire: bytes = (self.checked(message) if self._required else message).SerializeToString()
+        return wire
+
+    def checked(self, message: Any) -> Any:
+        """Return a parsed message, which has its required fields.
+
+        Raises:
+            CodecError: it has not, and must not be serialized.
+        """
+        if self._required and (path := missing(message)) is not None:
+            raise CodecError(f"the required field {path} is missing")
+        return message
+
+    def _by_reference(self, plain: Any) -> Any:
+        message = self._new()
+        try:
+            self._reference.parse(plain, message)
+        except MappingError as error:
+            raise CodecError(str(error)) from error
+        return message
+
+
+class JsonCodec:
+    """Makes printers and parsers for messages of one descriptor pool.
+
+    Args:
+        pool: where the types of google.protobuf.Any are looked up.
+        max_depth: messages above each other that are accepted; a JSON value without a
+            schema counts as one, and as two where it is an object or array.
+        habits: how the JSON is written.
+    """
+
+    def __init__(
+        self, pool: DescriptorPool, max_depth: int = 100, habits: Habits = STANDARD
+    ) -> None:
+        self._reference = Reference(pool, max_depth, habits)
+        self._readers = Readers(pool, max_depth, habits)
+        self._printers = Printers(pool, habits)
+
+    def printer(self, message: Descriptor, skip: Iterable[Sequence[str]] = ()) -> Printer:
+        """Return the printer of a message type.
+
+        Args:
+            message: the type.
+            skip: JSON paths that are left out.
+        """
+        paths = frozenset(map(tuple, skip))
+        return Printer(self._printers.printer(message, paths), self._reference)
+
+    def field_printer(self, field: FieldDescriptor, skip: Iterable[Sequence[str]] = ()) -> Printer:
+        """Return the printer of one field, which takes the message that has it.
+
+        Args:
+            field: a field.
+            skip: JSON paths that are left out, from the field's own message on.
+
+        Unset, the field is printed as its empty value: null of what can be absent, `{}`
+        of any other message.
+        """
+        paths = frozenset(map(tuple, skip))
+        return Printer(self._printers.field_printer(field, paths), self._reference)
+
+    def parser(
+        self,
+        new_message: Callable[..., Any],
+        message: Descriptor,
+        field: FieldDescriptor | None = None,
+    ) -> Parser:
+        """Return the parser of a message type.
+
+        Args:
+            new_message: the class.
+            message: the type.
+            field: the field that the JSON is the value of; None for the message itself.
+        """
+        name = field.json_name if field is not None else None
+        read = self._readers.reader(message)
+        return Parser(new_message, read, self._reference, name, has_required(message))
+
+    def warm(self) -> None:
+        """Generate all that printers and parsers made so far can come to."""
+        self._readers.warm()
+        self._printers.warm()
+
+    # For single messages; a lookup slower than the printers and parsers themselves.
+
+    def to_json(self, message: Message, skip: Sequence[Sequence[str]] = ()) -> bytes:
+        """Return `message` as JSON, without the JSON paths in `skip`; as `Printer.to_json`."""
+        kind: Any = message.DESCRIPTOR
+        return self.printer(kind, skip).to_json(message)
+
+    def field_to_json(
+        self, message: Message, field: FieldDescriptor, skip: Sequence[Sequence[str]] = ()
+    ) -> bytes:
+        """Return one field of `message` as JSON; as `field_printer`."""
+        return self.field_printer(field, skip).to_json(message)
 
     def parse(self, body: bytes, into: Message, field: str | None = None) -> Message:
-        """Fill `into` from JSON and return it.
+        """Fill an empty message from JSON and return it; as `Parser.parse`.
 
         Args:
             body: one JSON value.
@@ -100,84 +244,10 @@ class JsonCodec:
             field: JSON name of the field that the value is, None for the message.
 
         Raises:
-            CodecError: the JSON is malformed or does not fit the message.
+            CodecError: as `Parser.to_wire`, so that the message can be serialized.
         """
-        try:
-            plain: Any = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise CodecError(f"the JSON is malformed: {error}") from error
-        if field is not None:
-            plain = {field: plain}
-        try:
-            if into.DESCRIPTOR.full_name not in _OWN_JSON:
-                _check_objects(plain, self._objects_in(into.DESCRIPTOR), "")
-            return json_format.ParseDict(
-                plain,
-                into,
-                ignore_unknown_fields=True,
-                descriptor_pool=self._pool,
-                max_recursion_depth=self._max_depth,
-            )
-        except CodecError:
-            raise
-        except RecursionError as error:
-            raise CodecError(f"the JSON is nested deeper than {self._max_depth}") from error
-        except Exception as error:  # a malformed Any raises KeyError, AttributeError, …
-            raise CodecError(str(error)) from error
-
-    def _objects_in(self, message: Any) -> _Objects:
-        known = self._objects.get(message.full_name)
-        if known is None:
-            known = self._objects[message.full_name] = {}
-            for field in message.fields:
-                inner = field.message_type
-                shape = _shape(field)
-                if shape is _Shape.MAP:
-                    inner = inner.fields_by_name["value"].message_type
-                if inner is not None and inner.full_name not in _OWN_JSON:
-                    known[field.name] = known[field.json_name] = shape, self._objects_in(inner)
-        return known
-
-
-def _shape(field: FieldDescriptor) -> _Shape:
-    if is_map(field):
-        return _Shape.MAP
-    return _Shape.LIST if field.is_repeated else _Shape.ONE
-
-
-def _check_objects(plain: Any, objects: _Objects, path: str) -> None:
-    # json_format iterates over whatever stands for an object; with unknown fields
-    # ignored it takes "text" and ["text"] for empty messages.
-    if not isinstance(plain, dict):
-        where = f" at {path}" if path else ""
-        raise CodecError(f"expected a JSON object, found {_kind(plain)}{where}")
-    if not objects:
-        return
-    for name, value in plain.items():
-        found = objects.get(name)
-        if found is None or value is None:
-            continue
-        shape, inner = found
-        below = f"{path}.{name}" if path else name
-        if shape is _Shape.ONE:
-            _check_objects(value, inner, below)
-        elif shape is _Shape.LIST and isinstance(value, list):
-            for item in value:
-                _check_objects(item, inner, below)
-        elif shape is _Shape.MAP and isinstance(value, dict):
-            for item in value.values():
-                _check_objects(item, inner, below)
-
-
-def _kind(value: Any) -> str:
-    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _remove(plain: Any, path: Sequence[str]) -> None:
-    *heads, last = path
-    for head in heads:
-        plain = plain.get(head)
-        if not isinstance(plain, dict):
-            return
-    plain.pop(last, None)
+        kind: Any = into.DESCRIPTOR
+        read = self._readers.reader(kind)
+        parser = Parser(type(into), read, self._reference, field, has_required(kind))
+        into.MergeFrom(parser.checked(parser.parse(body)))
+        return into

@@ -1,23 +1,33 @@
 """An HTTP answer to a serialized response message.
 
 What a 2xx holds must be what the method declares: JSON by its media type and by
-its content. Anything else is an error, never an empty OK.
+its content. Anything else is an error, never an empty OK. Only google.api.HttpBody
+takes a body of any media type, as it is.
 """
 
 import codecs
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from google.protobuf.message import EncodeError
+from google.protobuf.descriptor import Descriptor
 
 from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.http import HttpAnswer
 from gateway.core.status import Code
 from gateway.transcode.binding import Binding
-from gateway.transcode.codec import CodecError, JsonCodec
+from gateway.transcode.codec import CodecError, JsonCodec, Parser
+from gateway.transcode.header_fields import ResponseHeaderFields
 from gateway.transcode.prose import quotable
 
+_BY_ROOT = " (json.response_root)"
+_CHARSETS = frozenset(
+    (
+        *("iso-8859-1", "latin-1", "latin1", "iso-8859-15", "windows-1252", "cp1252"),
+        *("utf-8-sig", "utf-16", "utf-16le", "utf-16be", "utf-32", "utf-32le", "utf-32be"),
+    )
+)
+"""What is read beside UTF-8. Python knows more, some of them slower than any body is worth."""
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 
 
@@ -67,32 +77,46 @@ def json_text(headers: Mapping[str, str], body: bytes, status: int) -> bytes:
         raise invalid_answer(f"with {media_type[:80]!r} instead of JSON", status)
     if charset and charset not in _UTF8:
         try:
+            if charset not in _CHARSETS:
+                raise LookupError
             return body.decode(charset).encode()
-        except (LookupError, ValueError):  # some codecs raise less than UnicodeDecodeError
+        except (LookupError, ValueError):
             raise invalid_answer(f"its body is not {charset[:40]!r}", status) from None
     return body
 
 
-def is_envelope(text: bytes) -> bool:
-    """Tell whether a JSON value is grpc-gateway's {"result": …} or {"error": …}.
-
-    Ignoring unknown fields would make the empty message of one, and lose an error.
-    """
-    value = orjson.loads(text)
-    return isinstance(value, dict) and bool(value) and value.keys() <= {"result", "error"}
+def _unfit(text: str, status: int) -> CallError:
+    why = quotable(text, 300)
+    return invalid_answer(f"its body does not fit the method: {why}", status)
 
 
 class AnswerDecoder:
     """Parses the answers of one method.
 
     Args:
-        new_message: makes an empty response message.
+        new_message: the class of the response message.
         codec: parses the body.
+        root: keys that lead to where the message lies in a JSON value.
+        header_fields: fills fields from headers, None where none is declared.
     """
 
-    def __init__(self, new_message: Callable[[], Any], codec: JsonCodec) -> None:
+    def __init__(
+        self,
+        new_message: Any,
+        codec: JsonCodec,
+        root: Sequence[str] = (),
+        header_fields: ResponseHeaderFields | None = None,
+    ) -> None:
         self._new_message = new_message
+        self._message: Descriptor = new_message.DESCRIPTOR
         self._codec = codec
+        self._root = tuple(root)
+        self._header_fields = header_fields
+        self._parsers: dict[str | None, Parser] = {None: codec.parser(new_message, self._message)}
+
+    def begins_with(self, *keys: str) -> bool:
+        """Tell whether messages lie under one of `keys` in each value."""
+        return bool(self._root) and self._root[0] in keys
 
     def decode(self, answer: HttpAnswer, binding: Binding) -> bytes:
         """Return the serialized message of a 2xx answer.
@@ -100,18 +124,79 @@ class AnswerDecoder:
         Raises:
             CallError: the answer is not what the method declares.
         """
-        if not answer.body or answer.status == 204:
-            return b""
-        text = json_text(answer.headers, answer.body, answer.status)
-        return self.decode_value(text, binding, answer.status)
+        if binding.answer_is_raw:
+            content_type = answer.headers.get("content-type", "")
+            payload = self.decode_raw(answer.body, content_type, binding)
+        elif not answer.body or answer.status == 204:
+            payload = b""
+        else:
+            text = json_text(answer.headers, answer.body, answer.status)
+            payload = self.decode_value(text, binding, answer.status)
+        if self._header_fields is not None:
+            try:
+                payload = self._header_fields.fill(payload, answer.headers)
+            except CodecError as error:
+                raise invalid_answer(str(error), answer.status) from None
+        return payload
 
     def decode_value(self, text: bytes, binding: Binding, status: int = 200) -> bytes:
-        """Return the serialized message of one JSON value."""
-        field = binding.response_body.json_name if binding.response_body is not None else None
+        """Return the serialized message of one JSON text."""
         try:
-            message = self._codec.parse(text, self._new_message(), field)
-            payload: bytes = message.SerializeToString()
-        except (CodecError, EncodeError) as error:  # the latter: a required field is missing
-            why = quotable(str(error), 300)
-            raise invalid_answer(f"its body does not fit the method: {why}", status) from None
-        return payload
+            if self._root:
+                return self.decode_plain(orjson.loads(text), binding, status)
+            return self._parser(binding).to_wire(text)
+        except orjson.JSONDecodeError as error:
+            raise _unfit(f"the JSON is malformed: {error}", status) from None
+        except CodecError as error:
+            raise _unfit(str(error), status) from None
+
+    def decode_plain(self, value: Any, binding: Binding, status: int = 200) -> bytes:
+        """Return the serialized message of one JSON value that is already read."""
+        if self._root:
+            value = self._at_root(value, status)
+            if value is None:
+                return b""
+        try:
+            return self._parser(binding).to_wire_from_plain(value)
+        except CodecError as error:
+            raise _unfit(str(error), status) from None
+
+    def _parser(self, binding: Binding) -> Parser:
+        field = binding.response_body
+        name = None if field is None else field.json_name
+        parser = self._parsers.get(name)
+        if parser is None:
+            parser = self._codec.parser(self._new_message, self._message, field)
+            self._parsers[name] = parser
+        return parser
+
+    def _at_root(self, value: Any, status: int) -> Any:
+        for depth, key in enumerate(self._root):
+            where = ".".join(self._root[:depth])
+            if not isinstance(value, dict):
+                what = repr(where) if where else "body"
+                raise invalid_answer(f"its {what} is no object{_BY_ROOT}", status)
+            if key not in value:
+                at = f" at {where!r}" if where else ""
+                raise invalid_answer(f"its body has no {key!r}{at}{_BY_ROOT}", status)
+            value = value[key]
+        return value
+
+    def decode_raw(self, body: bytes, content_type: str, binding: Binding) -> bytes:
+        """Return the serialized message that holds a google.api.HttpBody, or is one.
+
+        Args:
+            body: of any media type, or a part of it.
+            content_type: the whole header; left out where it is not ASCII.
+            binding: whose `answer_is_raw`.
+        """
+        message = self._new_message()
+        field = binding.response_body
+        holder = message if field is None else getattr(message, field.name)
+        if content_type.isascii():
+            holder.content_type = content_type
+        holder.data = body
+        if field is not None:
+            holder.SetInParent()
+        raw: bytes = message.SerializeToString()
+        return raw

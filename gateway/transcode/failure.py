@@ -4,26 +4,32 @@ Three shapes of JSON bodies are understood: Google's ({"error": {"code",
 "message", "status", "details"}}), grpc-gateway's ({"code", "message",
 "details"}) and RFC 9457 problem details ({"title", "detail", …}). Of anything
 else, HTML above all, nothing reaches the caller but the status.
+
+In the middle of a stream there is no HTTP status any more; there the body's own code
+counts (grpc-gateway's {"error": {"code" or "grpc_code", "http_code", …}}).
 """
 
 import datetime
 import email.utils
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from google.protobuf import any_pb2, json_format
+from google.protobuf import any_pb2
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.http import HttpAnswer
 from gateway.core.status import Code, code_for_http
+from gateway.transcode.codec import CodecError, JsonCodec, Parser
 from gateway.transcode.decode import is_json, split_media_type
 from gateway.transcode.prose import quotable
 
 _LONGEST_S = 1e10  # more than three hundred years, which google.protobuf.Duration can hold
 _MAX_MESSAGE = 1024
 _MAX_DETAILS = 16
+_MAX_LISTED = 5
 _TRANSIENT = frozenset((408, 429, 502, 503, 504))
 
 
@@ -67,6 +73,8 @@ def upstream_failure(
     message, details = _understand(answer, pool)
     status = answer.status
     text = f"upstream {upstream!r} answered {status}"
+    if 300 <= status < 400 and not message:
+        message = "a redirect that is not followed (redirects.max_redirects)"
     return CallError(
         code_for_http(status, overrides),
         Reason.UPSTREAM_STATUS,
@@ -81,6 +89,49 @@ def upstream_failure(
     )
 
 
+def stream_failure(
+    error: Any, upstream: str, overrides: Mapping[int, Code], pool: DescriptorPool
+) -> CallError:
+    """Return the error that an upstream tells in the middle of its stream.
+
+    Args:
+        error: what stands behind "error"; an object, or a sentence.
+        upstream: its name, for the sentence.
+        overrides: HTTP statuses that the method maps otherwise.
+        pool: where the types of error details are looked up.
+    """
+    body = error if isinstance(error, dict) else {"message": error}
+    code = _own_code(body, overrides)
+    message, details = _words(body, pool)
+    text = f"upstream {upstream!r} ended its stream with {code.name}"
+    return CallError(
+        code,
+        Reason.UPSTREAM_STATUS,
+        f"{text}: {message}" if message else text,
+        origin=Origin.UPSTREAM,
+        sent=Sent.ANSWERED,
+        transient=code is Code.UNAVAILABLE,
+        upstream=upstream,
+        details=details,
+    )
+
+
+def _own_code(body: dict[str, Any], overrides: Mapping[int, Code]) -> Code:
+    """Return the code that a body names: by name, as gRPC's number or as an HTTP status."""
+    name = body.get("status")
+    if isinstance(name, str) and name != "OK" and name in Code.__members__:
+        return Code[name]
+    for key in ("grpc_code", "grpcCode", "code", "http_code", "httpCode", "status"):
+        number = body.get(key)
+        if type(number) is not int:
+            continue
+        if 1 <= number <= max(Code):
+            return Code(number)
+        if 300 <= number <= 599:
+            return code_for_http(number, overrides)
+    return Code.UNKNOWN
+
+
 def _understand(answer: HttpAnswer, pool: DescriptorPool) -> tuple[str, list[bytes]]:
     media_type, _ = split_media_type(answer.headers.get("content-type", ""))
     if not is_json(media_type):
@@ -92,10 +143,13 @@ def _understand(answer: HttpAnswer, pool: DescriptorPool) -> tuple[str, list[byt
     if not isinstance(body, dict):
         return "", []
     inner = body.get("error")
-    if isinstance(inner, dict):
-        body = inner
+    return _words(inner if isinstance(inner, dict) else body, pool)
+
+
+def _words(body: dict[str, Any], pool: DescriptorPool) -> tuple[str, list[bytes]]:
     # From specific to general: many services put their sentence into a plain "error".
     message = _first_text(body, ("message", "detail", "error_description", "error", "title"))
+    message = message or _listed(body.get("detail")) or _listed(body.get("errors"))
     details = body.get("details")
     return quotable(message, _MAX_MESSAGE), _details(details, pool) if isinstance(
         details, list
@@ -106,16 +160,34 @@ def _first_text(body: dict[str, Any], keys: tuple[str, ...]) -> str:
     return next((body[key] for key in keys if isinstance(body.get(key), str) and body[key]), "")
 
 
+def _listed(items: Any) -> str:
+    """Return the sentences of a list of errors: what frameworks for Python and JSON:API send."""
+    found = []
+    for item in items[:_MAX_LISTED] if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            text = _first_text(item, ("msg", "detail", "message", "title"))
+            where = item.get("loc")
+            if isinstance(where, list):
+                text = f"{'.'.join(map(str, where[:8]))}: {text}"
+            found.append(text)
+        elif isinstance(item, str):
+            found.append(item)
+    return "; ".join(filter(None, found))
+
+
+@functools.lru_cache(maxsize=16)
+def _any_parser(pool: DescriptorPool) -> Parser:
+    return JsonCodec(pool).parser(any_pb2.Any, any_pb2.Any.DESCRIPTOR)
+
+
 def _details(items: list[Any], pool: DescriptorPool) -> list[bytes]:
     packed = []
+    parser = _any_parser(pool)
     for item in items[:_MAX_DETAILS]:
         if not isinstance(item, dict) or not isinstance(item.get("@type"), str):
             continue
         try:
-            detail = json_format.ParseDict(
-                item, any_pb2.Any(), ignore_unknown_fields=True, descriptor_pool=pool
-            )
-        except Exception:  # json_format lets KeyError and others out of a malformed Any
+            packed.append(parser.to_wire_from_plain(item))
+        except CodecError:
             continue  # of a type that nobody here knows, or not of its type's form
-        packed.append(detail.SerializeToString())
     return packed

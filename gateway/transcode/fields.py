@@ -14,6 +14,14 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from gateway.transcode.habits import (
+    STANDARD,
+    STANDARD_VALUES,
+    Habits,
+    Timestamps,
+    ValueHabits,
+    enum_names,
+)
 from gateway.transcode.prose import quotable
 
 Text = Callable[[Any], str]
@@ -36,6 +44,11 @@ TEXT_MESSAGES = frozenset(
     )
 )
 """Messages whose JSON form is one scalar, so that a path or query can carry them."""
+
+OWN_JSON = TEXT_MESSAGES | {
+    f"google.protobuf.{name}" for name in ("Any", "ListValue", "Struct", "Value")
+}
+"""Messages whose JSON is not an object of their fields."""
 
 
 class FieldPathError(ValueError):
@@ -89,10 +102,23 @@ def _message_text(value: Message) -> str:
     return ("false", "true")[plain] if isinstance(plain, bool) else str(plain)
 
 
-def _enum_text(field: FieldDescriptor) -> Text:
+def _enum_text(field: FieldDescriptor, habits: ValueHabits) -> Text:
     kind: Any = field.enum_type
-    names = {value.number: value.name for value in reversed(kind.values)}
+    names = enum_names(kind, habits)
     return lambda number: names.get(number, str(number))
+
+
+def _epoch_text(unit: Timestamps) -> Text:
+    """Return how a Timestamp is written as a number."""
+    if unit is Timestamps.EPOCH_MILLISECONDS:
+        return lambda value: str((value.seconds * 10**9 + value.nanos) // 10**6)
+
+    def seconds(value: Any) -> str:
+        whole, nanos = divmod(abs(value.seconds * 10**9 + value.nanos), 10**9)
+        sign = "-" if value.seconds < 0 else ""
+        return f"{sign}{whole}.{nanos:09d}".rstrip("0") if nanos else f"{sign}{whole}"
+
+    return seconds
 
 
 def _float_text(value: float) -> str:
@@ -119,13 +145,22 @@ def _string_text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode()
 
 
-def text_of(field: FieldDescriptor) -> Text:
+def text_of(field: FieldDescriptor, habits: ValueHabits = STANDARD_VALUES) -> Text:
     """Return how one value of `field` is written in a URL (protobuf JSON mapping).
+
+    Args:
+        field: of a message.
+        habits: what is written otherwise.
 
     Raises:
         FieldPathError: it is a message that has no text form.
     """
     if field.message_type is not None:
+        if (
+            habits.timestamps is not Timestamps.RFC3339
+            and field.message_type.full_name == "google.protobuf.Timestamp"
+        ):
+            return _epoch_text(habits.timestamps)
         if is_text_message(field):
             return _message_text
         raise FieldPathError(
@@ -133,7 +168,7 @@ def text_of(field: FieldDescriptor) -> Text:
             "a URL carries only scalars"
         )
     if field.type == _F.TYPE_ENUM:
-        return _enum_text(field)
+        return _enum_text(field, habits)
     if field.type == _F.TYPE_BOOL:
         return lambda value: "true" if value else "false"
     if field.type == _F.TYPE_BYTES:
@@ -151,14 +186,15 @@ class FieldReader:
     Args:
         message: where the path begins.
         path: "order.order_id", by field names or JSON names.
+        habits: how names and values are written.
 
     Raises:
         FieldPathError: a part is missing, repeated, a map, or no scalar.
     """
 
-    __slots__ = ("_last", "_parents", "_presence", "_text", "json_path", "path")
+    __slots__ = ("_last", "_parents", "_presence", "_text", "field", "json_path", "path")
 
-    def __init__(self, message: Descriptor, path: str) -> None:
+    def __init__(self, message: Descriptor, path: str, habits: Habits = STANDARD) -> None:
         parents: list[str] = []
         json_path: list[str] = []
         *heads, last = path.split(".")
@@ -168,18 +204,31 @@ class FieldReader:
                 kind = "repeated" if field.is_repeated else "a scalar"
                 raise FieldPathError(f"{field.full_name} is {kind}, so {path!r} leads nowhere")
             parents.append(field.name)
-            json_path.append(field.json_name)
+            json_path.append(habits.name_of(field))
             message = field.message_type
         field = find_field(message, last)
         if field.is_repeated:
             kind = "a map" if is_map(field) else "repeated"
             raise FieldPathError(f"{field.full_name} is {kind}; a path takes a single value")
-        self._text = text_of(field)
+        self._text = text_of(field, habits.values_of(field))
         self._parents = tuple(parents)
         self._last = field.name
         self._presence = field.message_type is not None
+        self.field = field
+        """The field at the end of the path."""
         self.path = ".".join([*parents, field.name])
-        self.json_path = (*json_path, field.json_name)
+        self.json_path = (*json_path, habits.name_of(field))
+
+    def is_set(self, message: Any) -> bool:
+        """Tell whether the field is there: set, or without presence not its default."""
+        for parent in self._parents:
+            if not message.HasField(parent):
+                return False
+            message = getattr(message, parent)
+        if self.field.has_presence:
+            there: bool = message.HasField(self._last)
+            return there
+        return bool(getattr(message, self._last))
 
     def __call__(self, message: Any) -> str | None:
         """Return the value as text; None where a message on the way is absent.
@@ -209,7 +258,7 @@ class QueryPlan:
 
     def __init__(self) -> None:
         self.fields: dict[int, tuple[str, bool, Text | None, QueryPlan | None]] = {}
-        """By field number: JSON name, repeated, text of a scalar, plan of a message.
+        """By field number: name in a query, repeated, text of a scalar, plan of a message.
 
         By number, because an extension may have the name of a field.
         """
@@ -253,21 +302,24 @@ class QueryPlan:
         return list(found)
 
 
-Plans = dict[tuple[str, frozenset[str]], QueryPlan]
+Plans = dict[tuple[str, frozenset[str], Habits], QueryPlan]
 
 
-def plan_query(message: Descriptor, skip: frozenset[str], plans: Plans) -> QueryPlan:
+def plan_query(
+    message: Descriptor, skip: frozenset[str], plans: Plans, habits: Habits = STANDARD
+) -> QueryPlan:
     """Return the plan for `message`, without the fields in `skip`.
 
     Args:
         message: the request, or a message in it.
         skip: dotted paths from `message` that travel elsewhere (path, body).
         plans: plans made so far, shared between methods; filled on the way.
+        habits: how names and values are written.
 
     Returns:
         A plan that can be used if it has no `refusals()`.
     """
-    key = (message.full_name, skip)
+    key = (message.full_name, skip, habits)
     if key in plans:
         return plans[key]
     plan = plans[key] = QueryPlan()
@@ -275,13 +327,14 @@ def plan_query(message: Descriptor, skip: frozenset[str], plans: Plans) -> Query
         if field.name in skip:
             continue
         if field.message_type is None or is_text_message(field):
-            plan.fields[field.number] = (field.json_name, field.is_repeated, text_of(field), None)
+            text = text_of(field, habits.values_of(field))
+            plan.fields[field.number] = (habits.name_of(field), field.is_repeated, text, None)
         elif field.is_repeated:
             kind = "a map" if is_map(field) else "a repeated message"
             plan.refused.append(f"{field.full_name} is {kind}, which a query cannot carry")
         else:
             head = field.name + "."
             inner = frozenset(s.removeprefix(head) for s in skip if s.startswith(head))
-            nested = plan_query(field.message_type, inner, plans)
-            plan.fields[field.number] = (field.json_name, False, None, nested)
+            nested = plan_query(field.message_type, inner, plans, habits)
+            plan.fields[field.number] = (habits.name_of(field), False, None, nested)
     return plan

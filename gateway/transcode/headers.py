@@ -34,15 +34,40 @@ _COMPUTED = frozenset(
 )
 
 
-def check_header_name(name: str) -> str | None:
-    """Return what is wrong with an allow-listed name, None where nothing is."""
+_MAY_BE_FIXED = frozenset(("accept", "user-agent"))
+"""What the gateway computes where the policy does not say it."""
+
+_MAY_COME_BACK = frozenset(("content-type", "content-length", "content-encoding"))
+"""What no request may name, and a field of the response can take."""
+
+
+def check_header_name(name: str, *, fixed: bool = False, incoming: bool = False) -> str | None:
+    """Return what is wrong with an allow-listed name, None where nothing is.
+
+    Args:
+        name: of a header.
+        fixed: the policy gives its value.
+        incoming: it is read from answers, into a field.
+    """
     if not name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in name):
         return f"{name!r} is not a header name"
     lower = name.lower()
+    if (fixed and lower in _MAY_BE_FIXED) or (incoming and lower in _MAY_COME_BACK):
+        return None
     if lower in _COMPUTED or lower.startswith(("grpc-", ":")):
         return f"{name!r} is computed by the gateway and cannot be forwarded"
     if lower.endswith("-bin"):
         return f"{name!r} is binary metadata, which has no form as an HTTP header"
+    return None
+
+
+def check_header_value(value: str) -> str | None:
+    """Return what is wrong with a fixed value, None where nothing is.
+
+    The sentence does not repeat the value: it may be a secret.
+    """
+    if not value or not (value.isascii() and value.isprintable()) or value != value.strip():
+        return "must be printable ASCII, not empty and without space at its ends"
     return None
 
 

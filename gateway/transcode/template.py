@@ -65,10 +65,10 @@ class Variable:
             MismatchError: it does not match the pattern, or could leave the template.
         """
         if self.pattern == ("*",):
+            if _UNRESERVED.fullmatch(value) and value not in _FORBIDDEN:
+                return value
             if value in _FORBIDDEN:
                 raise MismatchError(_why_forbidden(value))
-            if _UNRESERVED.fullmatch(value):
-                return value
             _check_parts(value)
             return quote(value, safe="")
         segments = value.split("/")

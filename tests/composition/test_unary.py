@@ -67,7 +67,7 @@ async def details_of(error: grpc.aio.AioRpcError) -> dict[str, object]:
                 update_mask=field_mask_pb2.FieldMask(paths=["labels", "total_cents"]),
             ),
             "PATCH /v1/orders/o-1?updateMask=labels%2CtotalCents",
-            {"orderId": "o-1", "labels": {"a": "b"}},
+            {"labels": {"a": "b"}},
         ),
         (
             "ReplaceOrder",

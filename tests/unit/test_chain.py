@@ -1,22 +1,27 @@
 """The order of composition, and the contract that composing keeps."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from fakes.clock import FakeClock
 from support.calls import METHOD, Script, new_call
-from support.gateways import PROTOS, gateway_for
+from support.gateways import PROTOS, TESTS, gateway_for
 from support.upstream import Upstream, json_answer
 
 from gateway.chain import compose
 from gateway.core.call import Call, CallNext
 from gateway.core.outcome import SUCCESS, Outcome
 
+STREAMS = TESTS / "composition" / "protos"
 
-async def shape_of(path: str, tmp_path, config: str = "{}") -> tuple[str, ...]:
+
+async def shape_of(
+    path: str, tmp_path, config: str = "{}", *, proto: Path = PROTOS
+) -> tuple[str, ...]:
     async with (
         Upstream(json_answer({})) as upstream,
-        gateway_for(upstream.url, proto=PROTOS, config=config, tmp_path=tmp_path) as running,
+        gateway_for(upstream.url, proto=proto, config=config, tmp_path=tmp_path) as running,
     ):
         pipeline = running.gateway.dispatch.find(path)
         assert pipeline is not None
@@ -39,6 +44,22 @@ async def test_a_mechanism_that_is_off_is_not_there(tmp_path):
     assert "retry" not in await shape_of("/shop.v1.OrderService/GetOrder", tmp_path, off)
     once = "defaults: {method: {retry: {max_attempts: 1}}}"
     assert "retry" not in await shape_of("/shop.v1.OrderService/GetOrder", tmp_path, once)
+
+
+@pytest.mark.parametrize("method", ["Upload", "Talk"])
+async def test_a_client_stream_that_is_one_body_has_the_same_order(method, tmp_path):
+    assert await shape_of(
+        f"/feed.v1.FeedService/{method}", tmp_path, proto=STREAMS
+    ) == await shape_of("/shop.v1.OrderService/GetOrder", tmp_path)
+
+
+async def test_each_message_of_a_bidirectional_stream_goes_through_what_stands_behind_each(
+    tmp_path,
+):
+    assert await shape_of("/feed.v1.FeedService/Look", tmp_path, proto=STREAMS) == (
+        *("access", "deadline", "decode", "each"),
+        *("encode", "retry", "attempt"),
+    )
 
 
 async def test_what_the_gateway_answers_itself_goes_through_a_pipeline_too(tmp_path):

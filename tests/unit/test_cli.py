@@ -148,6 +148,7 @@ def test_routes_as_json_say_the_same() -> None:
         "upstream": "default",
         "url": "http://orders.test/api",
         "server_streaming": False,
+        "client_streaming": False,
     }
     assert [row["method"] for row in rows if row["server_streaming"]] == [f"{SERVICE}/WatchOrders"]
 

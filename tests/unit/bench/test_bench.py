@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -10,9 +11,20 @@ from pathlib import Path
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from bench.__main__ import client, present
+from bench.contenders import envoy
 from bench.contenders.roster import ROSTER
 from bench.order import AnswerError, compare
-from bench.processes import Cores, StartError, address_of, cpu_s, last_words, running
+from bench.processes import (
+    Cores,
+    StartError,
+    address_of,
+    cpu_s,
+    free_port,
+    last_words,
+    running,
+    wait_until_listening,
+)
 from bench.report import as_table, ratio, warnings
 from bench.rounds import Standing, Turn
 
@@ -52,10 +64,46 @@ def test_a_short_run_prints_its_table_and_writes_json(tmp_path):
     assert rows == ["contender", "-" * 12, "hand-written", "bare"]
     report = json.loads(found.read_text())
     assert report["upstream"] == "asyncio.Protocol"
+    assert report["client"] == "bench/load.py"
     assert [len(c["rounds"]) for c in report["contenders"]] == [2, 2]
     assert Counter(c["name"] for c in report["contenders"]) == {"hand-written": 1, "bare": 1}
     assert report["contenders"][1]["ratio"]["hand-written"] > 1
     assert 1_200 <= report["order"]["json_bytes"] <= 1_400
+
+
+@pytest.mark.full
+def test_every_contender_answers_the_order(tmp_path):
+    options = ["--rounds", "1", "--seconds", "0.2", "--json", str(tmp_path / "bench.json")]
+    ended = subprocess.run(
+        [sys.executable, "-m", "bench", *options],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert [c["name"] for c in report["contenders"]] == [c.name for c in ROSTER]
+
+
+def test_a_contender_that_is_not_installed_is_left_out_and_told(monkeypatch, capsys):
+    monkeypatch.setattr(envoy, "find_envoy", lambda: None)
+    names = [contender.name for contender in present(None)]
+    assert names == [contender.name for contender in ROSTER if contender.name != "envoy"]
+    assert "envoy is left out. Envoy is not installed; on Linux `make`" in capsys.readouterr().err
+
+
+def test_a_contender_that_is_asked_for_and_not_installed_ends_the_run(monkeypatch):
+    monkeypatch.setattr(envoy, "find_envoy", lambda: None)
+    with pytest.raises(StartError, match="envoy: Envoy is not installed"):
+        present(["envoy"])
+
+
+def test_a_client_that_is_not_installed_ends_the_run(monkeypatch):
+    monkeypatch.setattr("bench.__main__.find_ghz", lambda: None)
+    with pytest.raises(StartError, match="ghz is not installed; `make tools`"):
+        client("ghz")
 
 
 def test_an_answer_that_differs_is_named_by_its_field():
@@ -76,7 +124,7 @@ def test_the_median_of_the_rounds_is_quoted():
     assert ratio(standings[0], standings, "hand-written") == 2.0
     assert ratio(standings[0], standings, "usual-stack") is None
     row = as_table(standings).splitlines()[2]
-    assert [cell.strip() for cell in row.split("|")[2:6]] == ["1,000", "410%", "2.00", "-"]
+    assert [cell.strip() for cell in row.split("|")[2:7]] == ["1,000", "410%", "2.00", "-", "-"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +155,24 @@ def test_a_process_is_gone_after_its_block(tmp_path):
         assert process.poll() is None
         raise KeyError
     assert process.poll() is not None
+
+
+def test_an_address_that_is_told_too_early_is_waited_for(tmp_path):
+    port = free_port()
+    late = f"import time; time.sleep(0.1); import http.server as h; h.test(port={port})"
+    command = [sys.executable, "-c", late]
+    with running(command, core=None, back_to=None, folder=tmp_path) as process:
+        wait_until_listening(f"127.0.0.1:{port}", process)
+        socket.create_connection(("127.0.0.1", port), 1).close()
+
+
+def test_a_server_that_ends_before_it_listens_is_not_waited_for(tmp_path):
+    command = [sys.executable, "-c", ""]
+    with (
+        running(command, core=None, back_to=None, folder=tmp_path) as process,
+        pytest.raises(StartError, match="ended before it served"),
+    ):
+        wait_until_listening(f"127.0.0.1:{free_port()}", process)
 
 
 def test_a_server_that_does_not_come_up_has_its_last_words_told(tmp_path):

@@ -21,6 +21,8 @@ PROTOS = (
     + get("GetOrder")
     + get("CreateOrder")
     + get("WatchOrders", returns="stream Item")
+    + "rpc Chat(stream Item) returns (stream Item) "
+    + '{ option (google.api.http) = {post: "/v1/chat" body: "*"}; }'
     + "}\nservice Payments {\n"
     + get("GetPayment")
     + "}\n"

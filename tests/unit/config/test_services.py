@@ -2,6 +2,14 @@
 
 from .conftest import HEAD_LINES, Given, get
 
+
+def stream(name: str, rule: str, *, returns: str = "Item") -> str:
+    return (
+        f"  rpc {name}(stream Item) returns ({returns}) "
+        f"{{ option (google.api.http) = {{{rule}}}; }}\n"
+    )
+
+
 TWO = (
     "service A {\n" + get("Get") + "  rpc Plain(Item) returns (Item);\n}\n"
     "service B {\n" + get("Get") + "}\n"
@@ -49,16 +57,52 @@ def test_protos_without_any_binding_have_nothing_to_serve(given: Given) -> None:
 
 
 def test_methods_that_are_left_out_say_why(given: Given) -> None:
-    body = (
-        "service A {\n"
-        + get("Get")
-        + "  rpc Plain(Item) returns (Item);\n"
-        + "  rpc Up(stream Item) returns (Item) "
-        '{ option (google.api.http) = {post: "/up" body: "*"}; }\n}'
-    )
+    body = "service A {\n" + get("Get") + "  rpc Plain(Item) returns (Item);\n}"
     assert [str(p) for p in given.served(body).left_out] == [
         f"shop.proto:{HEAD_LINES + 3}: shop.v1.A/Plain: carries no google.api.http",
-        f"shop.proto:{HEAD_LINES + 4}: shop.v1.A/Up: client streams over REST are not served yet",
+    ]
+
+
+def test_client_streams_are_served_with_the_promises_of_streams(given: Given) -> None:
+    body = "service A {\n" + stream("Up", 'post: "/up" body: "*"') + "}"
+    (method,) = given.served(body).methods
+    assert method.method.client_streaming
+    assert method.policy.deadline.default.seconds == 3600
+
+
+def test_a_client_stream_without_a_body_is_refused_with_its_place(given: Given) -> None:
+    body = "service A {\n" + stream("Up", 'get: "/up"') + "}"
+    assert given.mistakes(body) == [
+        f'shop.proto:{HEAD_LINES + 2}: shop.v1.A/Up: GET "/up": a stream of messages is sent '
+        'as the body, and the binding has none; write body: "*" or name a field'
+    ]
+
+
+def test_a_bidirectional_method_needs_a_body_for_one_body_only(given: Given) -> None:
+    body = "service A {\n" + stream("Talk", 'get: "/talk"', returns="stream Item") + "}"
+    assert len(given.served(body).methods) == 1
+    yaml = "defaults: {method: {stream: {requests: ONE_BODY}}}"
+    (line,) = given.mistakes(body, yaml)
+    assert line.startswith(f"shop.proto:{HEAD_LINES + 2}: shop.v1.A/Talk: stream.requests: GET")
+
+
+def test_what_a_policy_says_of_streams_that_are_not_there_is_refused(given: Given) -> None:
+    option = "option (seawall.policy.v1.method).stream"
+    body = (
+        "service A {\n"
+        + get("Get", f"{option}.enveloped = true;")
+        + get("Watch", f"{option}.requests = ONE_BODY;", returns="stream Item")
+        + "}"
+    )
+    assert [line.partition("shop.v1.")[2] for line in given.mistakes(body)] == [
+        "A.Get: stream: the method does not answer with a stream",
+        "A.Watch: stream.requests: the method takes no stream",
+    ]
+    body = "service A {\n" + get("Watch", returns="stream Item") + "}"
+    yaml = "services: {shop.v1.A: {methods: {Watch: {stream: {requests: ONE_EACH}}}}}"
+    assert given.mistakes(body, yaml) == [
+        "seawall.yaml:1: services.shop.v1.A.methods.Watch.stream.requests: "
+        "the method takes no stream"
     ]
 
 

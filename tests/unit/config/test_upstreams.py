@@ -187,6 +187,9 @@ upstreams: {orders: {url: 'http://yaml', policy: {pool: {connect_timeout: 6s}}}}
         "pool.idle_timeout": f"defaults ({file}:2)",
         "pool.max_connections": f"proto (shop.proto:{HEAD_LINES + 1})",
         "pool.connect_timeout": f"upstream ({file}:3)",
+        "pool.max_age": "built-in",
+        "pool.max_header_bytes": "built-in",
+        "redirects.max_redirects": "built-in",
     }
     by_flag = given.served(DECLARED, yaml, upstreams={"orders": "http://flag"})
     assert urls(by_flag) == {"orders": "http://flag"}

@@ -74,41 +74,49 @@ async def test_the_inner_of_two_expiries_is_not_mistaken_for_the_outer():
     assert task.cancelling() == 0
 
 
-async def test_an_outer_block_yields_to_an_inner_one_that_ends_at_the_same_moment():
+async def test_what_stands_inside_may_claim_the_ending():
     clock = FakeClock()
     caught = []
 
     async def work() -> None:
-        with Expiry(clock, clock.now() + 3, lambda: not caught):
+        with Expiry(clock, clock.now() + 3) as expiry:
             try:
-                with Expiry(clock, clock.now() + 3):
-                    await asyncio.get_running_loop().create_future()
-            except Expired:
-                caught.append("inner")
-
-    task = asyncio.ensure_future(work())
-    await asyncio.sleep(0)
-    clock.advance(3)  # both timers in one turn of the loop
-    await task
-    assert caught == ["inner"]
-    assert clock.pending == 0
-
-
-async def test_an_outer_block_does_not_yield_for_ever():
-    clock = FakeClock()
-
-    async def work() -> None:
-        with Expiry(clock, clock.now() + 3, lambda: True):
-            await asyncio.get_running_loop().create_future()
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                caught.append(expiry.claim())
+            caught.append(expiry.claim())
+        task = asyncio.current_task()
+        assert task is not None
+        caught.append(task.cancelling())
 
     task = asyncio.ensure_future(work())
     await asyncio.sleep(0)
     clock.advance(3)
+    await task
+    assert caught == [True, False, 0]
+    assert clock.pending == 0
+
+
+@pytest.mark.parametrize("after_s", [1, 3])
+async def test_a_cancellation_from_elsewhere_cannot_be_claimed(after_s):
+    clock = FakeClock()
+    claimed = []
+
+    async def work() -> None:
+        with Expiry(clock, clock.now() + 3) as expiry:
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                claimed.append(expiry.claim())
+                raise
+
+    task = asyncio.create_task(work())
     await asyncio.sleep(0)
-    assert not task.done()
-    clock.advance(0.2)
-    with pytest.raises(Expired):
+    clock.advance(after_s)
+    task.cancel()  # before the moment, and in the same turn
+    with pytest.raises(asyncio.CancelledError):
         await task
+    assert claimed == [False]
 
 
 async def test_an_error_of_the_block_passes_through():

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from gateway.core.clock import SystemClock, system_rng
 from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.http import HttpAnswer, HttpRequest
 from gateway.core.status import Code
-from gateway.downstream.client import AiohttpClient, ClientOptions
+from gateway.downstream.http1 import Http1Client
+from gateway.downstream.options import ClientOptions
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -20,8 +22,10 @@ Serve = Callable[[Reader, Writer], Awaitable[None]]
 
 
 @asynccontextmanager
-async def client_of(url: str, **options: Any) -> AsyncIterator[AiohttpClient]:
-    client = AiohttpClient(ClientOptions(name="shop", url=url, **options))
+async def client_of(url: str, **options: Any) -> AsyncIterator[Http1Client]:
+    client = Http1Client(
+        ClientOptions(name="shop", url=url, **options), SystemClock(), system_rng()
+    )
     try:
         yield client
     finally:
@@ -33,7 +37,7 @@ def request(method: str = "GET", target: str = "/v1", body: bytes | None = None)
 
 
 async def fetch(
-    client: AiohttpClient,
+    client: Http1Client,
     made: HttpRequest | None = None,
     *,
     max_body_bytes: int = 100_000,
@@ -74,9 +78,7 @@ def once(answer: bytes, *, reset: bool = False) -> Serve:
     return serve
 
 
-async def failure(
-    client: AiohttpClient, made: HttpRequest | None = None, **limits: int
-) -> CallError:
+async def failure(client: Http1Client, made: HttpRequest | None = None, **limits: int) -> CallError:
     with pytest.raises(CallError) as raised:
         await fetch(client, made, **limits)
     error = raised.value

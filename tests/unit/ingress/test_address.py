@@ -1,9 +1,10 @@
 import socket
+import sys
 
 import pytest
 
 from gateway.core.errors import ConfigError
-from gateway.ingress.address import Address, parse_address, resolve_free
+from gateway.ingress.address import Address, parse_address, reserve, resolve_free
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,13 @@ def test_a_free_port_stays_free():
 def test_a_short_number_is_written_out_and_a_name_stays():
     assert resolve_free(Address("127.1", 0), "--listen").host == "127.0.0.1"
     assert resolve_free(Address("localhost", 0), "--listen").host == "localhost"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract socket names")
+def test_a_port_is_reserved_for_one_gateway_until_it_ends() -> None:
+    address = Address("127.0.0.1", 50999)
+    with reserve(address, "--listen"):
+        with pytest.raises(ConfigError, match=r"127\.0\.0\.1:50999: the port is in use"):
+            reserve(address, "--listen")
+        reserve(Address("127.0.0.2", 50999), "--listen").close()
+    reserve(address, "--listen").close()

@@ -67,6 +67,19 @@ async def test_a_stream_that_delivered_until_the_deadline_failed_nobody():
     assert outcome.kind is Kind.IGNORED
 
 
+async def test_an_upstream_is_not_blamed_while_the_callers_stream_stands_still():
+    clock = FakeClock(auto_jump=True)
+    interceptor, _ = build(clock)
+
+    async def waits(call: Call) -> Outcome:
+        call.awaits_caller = True
+        await clock.sleep(30)
+        return SUCCESS
+
+    outcome = await interceptor(new_call(clock, timeout_s=1), waits)
+    assert outcome.kind is Kind.IGNORED
+
+
 async def test_attempts_are_counted_and_told():
     clock = FakeClock()
     interceptor, recorder = build(clock)

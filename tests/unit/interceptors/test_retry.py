@@ -33,6 +33,18 @@ async def test_a_success_is_not_repeated():
     assert (outcome.error, attempts, clock.slept) == (None, 1, [])
 
 
+@pytest.mark.parametrize("error", [answered(503), refused(), reset()])
+async def test_a_client_stream_whose_messages_are_gone_is_not_repeated(error):
+    async def spends(call: Call) -> Outcome:
+        call.requests_spent = True
+        return failed(error)
+
+    outcome, attempts, _, _ = await run(IDEMPOTENT, spends)
+    assert attempts == 1
+    assert outcome.error is not None
+    assert outcome.error.message.endswith("part of the caller's stream was already sent")
+
+
 async def test_attempts_stop_at_the_first_success():
     outcome, attempts, _, recorder = await run(IDEMPOTENT, answered(503), answered(502), None)
     assert (outcome.error, attempts) == (None, 3)

@@ -12,13 +12,18 @@ from transcode.v1 import kinds_pb2 as pb
 from unit.transcode.schema import POOL, bindings
 
 from gateway.core.call import Call, MethodInfo
+from gateway.core.clock import SystemClock, system_rng
 from gateway.core.errors import CallError
-from gateway.downstream.client import AiohttpClient, ClientOptions
+from gateway.core.outcome import Outcome
+from gateway.downstream.http1 import Http1Client
+from gateway.downstream.options import ClientOptions
+from gateway.transcode.answers import StreamTarget
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.decode import AnswerDecoder
 from gateway.transcode.encode import RequestEncoder
+from gateway.transcode.framing.choice import StreamOptions
 from gateway.transcode.headers import HeaderForwarding
-from gateway.transcode.target import RestOptions, RestTarget
+from gateway.transcode.target import RestOptions, RestParts, UnaryTarget
 
 GET = {"get": "/v1/documents/{name}"}
 POST = {"post": "/v1/documents/{name}", "body": "*"}
@@ -29,11 +34,16 @@ NDJSON = "application/x-ndjson"
 class Bench:
     """A target before a real client, and what calls through it get."""
 
-    target: RestTarget
+    parts: RestParts
     clock: FakeClock
     codec: JsonCodec
     received: list[pb.Document] = field(default_factory=list)
     on_message: Callable[[], Awaitable[None]] | None = None
+
+    async def target(self, call: Call) -> Outcome:
+        if call.method.server_streaming:
+            return await StreamTarget(self.parts, pb.Document.DESCRIPTOR)(call)
+        return await UnaryTarget(self.parts)(call)
 
     def call(self, *, stream: bool = False, timeout_s: float | None = None, **rule: Any) -> Call:
         async def sink(payload: bytes) -> None:
@@ -62,20 +72,25 @@ class Bench:
 
 @asynccontextmanager
 async def bench_for(
-    url: str, *, request: tuple[str, ...] = (), response: tuple[str, ...] = (), **options: Any
+    url: str,
+    *,
+    request: tuple[str, ...] = (),
+    response: tuple[str, ...] = (),
+    stream: StreamOptions | None = None,
+    **options: Any,
 ) -> AsyncIterator[Bench]:
     clock, codec = FakeClock(), JsonCodec(POOL)
-    client = AiohttpClient(ClientOptions(name="documents", url=url))
-    target = RestTarget(
+    client = Http1Client(ClientOptions(name="documents", url=url), SystemClock(), system_rng())
+    parts = RestParts(
         decoder=AnswerDecoder(pb.Document, codec),
         headers=HeaderForwarding(request, response),
         client=client,
-        options=RestOptions(user_agent="seawall/test", **options),
+        options=RestOptions(user_agent="seawall/test", stream=stream or StreamOptions(), **options),
         pool=POOL,
         clock=clock,
     )
     try:
-        yield Bench(target, clock, codec)
+        yield Bench(parts, clock, codec)
     finally:
         await client.close()
 

@@ -66,9 +66,9 @@ def test_star_body_takes_everything_but_the_path():
     assert made.body_skip == (("name",), ("inner", "snakeCaseName"))
 
 
-def test_path_fields_stay_in_a_field_body():
-    made = binding(patch="/v1/{inner.name}", body="inner")
-    assert made.body_skip == ()
+def test_field_body_leaves_out_its_fields_in_the_path():
+    made = binding(patch="/v1/{name}/{inner.name}/{inner.snake_case_name}", body="inner")
+    assert made.body_skip == (("name",), ("snakeCaseName",))
 
 
 def test_star_body_may_hold_what_a_query_cannot():

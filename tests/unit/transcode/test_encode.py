@@ -4,13 +4,20 @@ import pytest
 from fakes.clock import FakeClock
 from support.calls import Script, new_call
 from transcode.v1 import kinds_pb2 as pb
-from unit.transcode.schema import POOL, bindings
+from unit.transcode.schema import POOL, bindings, method, rule
 
 from gateway.core.errors import CallError, Origin, Reason, Violation
 from gateway.core.outcome import Kind
 from gateway.core.status import Code
+from gateway.transcode.binding import Writing, compile_bindings
 from gateway.transcode.codec import JsonCodec
-from gateway.transcode.encode import EncodeInterceptor, Prepared, RequestEncoder
+from gateway.transcode.encode import (
+    EncodeInterceptor,
+    Prepared,
+    RequestEncoder,
+    RequestOptions,
+)
+from gateway.transcode.habits import EnumCase, Habits, Timestamps, ValueHabits
 
 
 def encoder(request=pb.Request, **rule) -> RequestEncoder:
@@ -102,10 +109,10 @@ def test_star_body_of_a_message_that_the_path_carries_is_an_empty_object():
 
 
 def test_field_body_is_the_field_and_the_rest_is_query():
-    message = pb.Request(name="n", left="l", inner=pb.Request(name="m"))
+    message = pb.Request(name="n", left="l", inner=pb.Request(name="m", left="i"))
     prepared = encode(message, patch="/v1/{inner.name}", body="inner")
     assert prepared.target == "/v1/m?name=n&left=l"
-    assert json.loads(prepared.body) == {"name": "m"}
+    assert json.loads(prepared.body) == {"left": "i"}
 
 
 def test_unset_field_body_is_an_empty_object():
@@ -168,3 +175,68 @@ async def test_interceptor_refuses_without_an_attempt():
     assert outcome.kind is Kind.IGNORED
     assert outcome.error.code is Code.INVALID_ARGUMENT
     assert call_next.attempts == 0
+
+
+def test_fixed_parameters_and_headers_are_sent_with_every_request() -> None:
+    options = RequestOptions(query={"api version": "2024&6"}, headers={"x-key": "k"})
+    made = bindings(pb.Request, pb.Document, get="/v1/{name}")
+    encoder = RequestEncoder(made, JsonCodec(POOL), options)
+    prepared = encoder.encode(pb.Request(name="a", left="l"))
+    assert prepared.target == "/v1/a?left=l&api%20version=2024%266"
+    assert encoder.encode(pb.Request(name="a")).target == "/v1/a?api%20version=2024%266"
+    assert prepared.headers == {"x-key": "k"}
+
+
+def test_a_fixed_header_goes_along_with_those_of_fields_which_are_sent_nowhere_else() -> None:
+    writing = Writing(header_fields={"etag": "left", "x-deep": "inner.name"})
+    made = compile_bindings(
+        method(pb.Request, pb.Document), rule(post="/v1/{name}", body="inner"), {}, writing
+    )
+    encoder = RequestEncoder(made, JsonCodec(POOL), RequestOptions(headers={"x-key": "k"}))
+    message = pb.Request(name="a", left="l", inner=pb.Request(name="deep", mixedCase="m"))
+    prepared = encoder.encode(message)
+    assert prepared.headers == {"x-key": "k", "etag": "l", "x-deep": "deep"}
+    assert prepared.target == "/v1/a"
+    assert prepared.body == b'{"mixedCase":"m"}'
+
+
+def test_a_form_has_what_the_json_body_would_have() -> None:
+    options = RequestOptions(as_form=True)
+    message = pb.Request(name="a", left="l", inner=pb.Request(scalars=pb.Scalars(an_int32=5)))
+    whole = RequestEncoder(
+        bindings(pb.Request, pb.Document, post="/v1/{name}", body="*"), JsonCodec(POOL), options
+    ).encode(message)
+    assert (whole.body, whole.content_type) == (
+        b"left=l&inner[scalars][anInt32]=5",
+        "application/x-www-form-urlencoded",
+    )
+    field = RequestEncoder(
+        bindings(pb.Request, pb.Document, post="/v1/{name}", body="inner"), JsonCodec(POOL), options
+    ).encode(message)
+    assert field.body == b"scalars[anInt32]=5"
+    assert field.target == "/v1/a?left=l"
+
+
+def test_queries_are_written_by_the_same_habits_as_bodies() -> None:
+    habits = Habits(
+        original_names=True,
+        values=ValueHabits(enum_case=EnumCase.LOWER_SNAKE, timestamps=Timestamps.EPOCH_SECONDS),
+    )
+    made = compile_bindings(
+        method(pb.Request, pb.Document), rule(get="/v1/{name}"), {}, Writing(habits=habits)
+    )
+    message = pb.Request(name="a", snake_case_name="s")
+    message.scalars.a_color = pb.BLUE
+    message.known.time.FromJsonString("2026-01-31T09:30:00.5Z")
+    message.lists.times.add().FromJsonString("1969-12-31T23:59:59.750Z")
+    target = RequestEncoder(made, JsonCodec(POOL)).encode(message).target
+    assert target == (
+        "/v1/a?scalars.a_color=blue&lists.times=-0.25&known.time=1769851800.5&snake_case_name=s"
+    )
+
+
+def test_a_fixed_parameter_goes_before_what_the_request_says() -> None:
+    options = RequestOptions(query={"left": "fixed"})
+    made = bindings(pb.Request, pb.Document, get="/v1/{name}")
+    encoder = RequestEncoder(made, JsonCodec(POOL), options)
+    assert encoder.encode(pb.Request(name="a", left="mine")).target == "/v1/a?left=fixed"

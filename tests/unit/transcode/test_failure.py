@@ -8,7 +8,7 @@ from unit.transcode.schema import POOL
 from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.http import HttpAnswer
 from gateway.core.status import Code
-from gateway.transcode.failure import retry_after, upstream_failure
+from gateway.transcode.failure import retry_after, stream_failure, upstream_failure
 
 WALL = 784_111_777.0
 """Sun, 06 Nov 1994 08:49:37 GMT, RFC 9110's own example."""
@@ -232,3 +232,75 @@ def test_retry_after_of_another_form_says_nothing(value):
 
 def test_retry_after_far_in_the_future_is_still_a_number():
     assert 0 < retry_after("Fri, 31 Dec 9999 23:59:59 GMT", WALL) < 1e12
+
+
+# Told in a stream
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"code": 5}, Code.NOT_FOUND),
+        ({"grpc_code": 7, "http_code": 404, "code": 3}, Code.PERMISSION_DENIED),
+        ({"grpcCode": 7}, Code.PERMISSION_DENIED),
+        ({"http_code": 404}, Code.NOT_FOUND),
+        ({"httpCode": 503, "httpStatus": "Service Unavailable"}, Code.UNAVAILABLE),
+        ({"code": 404, "status": "NOT_FOUND"}, Code.NOT_FOUND),
+        ({"code": 400, "status": "FAILED_PRECONDITION"}, Code.FAILED_PRECONDITION),
+        ({"code": 400, "status": "OK"}, Code.INVALID_ARGUMENT),
+        ({"status": 418}, Code.FAILED_PRECONDITION),
+        ({"code": 409}, Code.ALREADY_EXISTS),
+        *(({"code": number}, Code.UNKNOWN) for number in (0, -1, 17, 200, 1000, True, "5", None)),
+        ({}, Code.UNKNOWN),
+        ("broken", Code.UNKNOWN),
+        (["broken"], Code.UNKNOWN),
+        (7, Code.UNKNOWN),
+    ],
+)
+def test_an_error_in_a_stream_has_the_code_that_it_names(error, code):
+    found = stream_failure(error, "shop", {409: Code.ALREADY_EXISTS}, POOL)
+    assert found.code is code
+    assert (found.origin, found.sent) == (Origin.UPSTREAM, Sent.ANSWERED)
+    assert (found.reason, found.http_status) == (Reason.UPSTREAM_STATUS, None)
+    assert found.transient == (code is Code.UNAVAILABLE)
+
+
+def test_an_error_in_a_stream_keeps_its_words_and_details():
+    error = {"code": 5, "message": "no such <b>order</b>", "details": [ERROR_INFO]}
+    found = stream_failure(error, "shop", {}, POOL)
+    assert found.message == "upstream 'shop' ended its stream with NOT_FOUND: no such"
+    (detail,) = (any_pb2.Any.FromString(packed) for packed in found.details)
+    assert detail.TypeName() == "google.rpc.ErrorInfo"
+    assert stream_failure("busy", "shop", {}, POOL).message.endswith("UNKNOWN: busy")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            {"detail": [{"loc": ["body", "title"], "msg": "field required", "type": "x"}]},
+            "body.title: field required",
+        ),
+        (
+            {"errors": [{"title": "Bad", "detail": "no such book"}, {"title": "Two"}]},
+            "no such book; Two",
+        ),
+        ({"errors": ["one", "two", 3, {}]}, "one; two"),
+        ({"errors": [{"detail": str(n)} for n in range(9)]}, "0; 1; 2; 3; 4"),
+    ],
+)
+def test_lists_of_errors_are_understood(body, words):
+    assert said(body) == words
+
+
+def test_a_redirect_says_what_would_follow_it():
+    error = failure(b"", "text/html", status=301, location="/elsewhere")
+    assert error.message == (
+        "upstream 'shop' answered 301: a redirect that is not followed (redirects.max_redirects)"
+    )
+
+
+def test_details_that_lack_a_required_field_are_left_out():
+    # Serializing such a message can end the process; see the mapping's `required`.
+    detail = {"@type": "type.googleapis.com/transcode.v1.OldShapes", "byName": {"a": 1}}
+    assert unpacked(failure({"error": {"message": "m", "details": [detail, ERROR_INFO]}})) != []

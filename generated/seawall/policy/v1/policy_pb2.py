@@ -26,41 +26,75 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eseawall/policy/v1/policy.proto\x12\x11seawall.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xdb\x04\n\x0cMethodPolicy\x12\x1f\n\x08upstream\x18\x01 \x01(\tH\x00R\x08upstream\x88\x01\x01\x12=\n\x08\x64\x65\x61\x64line\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.DeadlinePolicyR\x08\x64\x65\x61\x64line\x12\x34\n\x05retry\x18\x03 \x01(\x0b\x32\x1e.seawall.policy.v1.RetryPolicyR\x05retry\x12\x39\n\x07headers\x18\x04 \x01(\x0b\x32\x1f.seawall.policy.v1.HeaderPolicyR\x07headers\x12\x33\n\x05sizes\x18\x05 \x01(\x0b\x32\x1d.seawall.policy.v1.SizePolicyR\x05sizes\x12\x36\n\x06\x65rrors\x18\x06 \x01(\x0b\x32\x1e.seawall.policy.v1.ErrorPolicyR\x06\x65rrors\x12\x37\n\x06stream\x18\x07 \x01(\x0b\x32\x1f.seawall.policy.v1.StreamPolicyR\x06stream\x12R\n\x0bidempotency\x18\x08 \x01(\x0e\x32+.seawall.policy.v1.MethodPolicy.IdempotencyH\x01R\x0bidempotency\x88\x01\x01\"c\n\x0bIdempotency\x12\x1b\n\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x13\n\x0fNO_SIDE_EFFECTS\x10\x01\x12\x0e\n\nIDEMPOTENT\x10\x02\x12\x12\n\x0eNOT_IDEMPOTENT\x10\x03\x42\x0b\n\t_upstreamB\x0e\n\x0c_idempotency\"\xad\x01\n\x0e\x44\x65\x61\x64linePolicy\x12\x33\n\x07\x64\x65\x66\x61ult\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07\x64\x65\x66\x61ult\x12\x33\n\x07maximum\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maximum\x12\x31\n\x06margin\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06margin\"\xb9\x05\n\x0bRetryPolicy\x12\x1f\n\x08\x64isabled\x18\x01 \x01(\x08H\x00R\x08\x64isabled\x88\x01\x01\x12&\n\x0cmax_attempts\x18\x02 \x01(\rH\x01R\x0bmaxAttempts\x88\x01\x01\x12\x42\n\x0finitial_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n\x0bmax_backoff\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxBackoff\x12\x32\n\x12\x62\x61\x63koff_multiplier\x18\x05 \x01(\x01H\x02R\x11\x62\x61\x63koffMultiplier\x88\x01\x01\x12\x42\n\x06jitter\x18\x06 \x01(\x0e\x32%.seawall.policy.v1.RetryPolicy.JitterH\x03R\x06jitter\x88\x01\x01\x12\x36\n\x17retryable_http_statuses\x18\x07 \x03(\rR\x15retryableHttpStatuses\x12I\n\x13per_attempt_timeout\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11perAttemptTimeout\x12\x41\n\x0fmax_retry_after\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\rmaxRetryAfter\"c\n\x06Jitter\x12\x16\n\x12JITTER_UNSPECIFIED\x10\x00\x12\x08\n\x04\x46ULL\x10\x01\x12\t\n\x05\x45QUAL\x10\x02\x12\x08\n\x04NONE\x10\x03\x12\x10\n\x0cPROPORTIONAL\x10\x04\x12\x10\n\x0c\x44\x45\x43ORRELATED\x10\x05\x42\x0b\n\t_disabledB\x0f\n\r_max_attemptsB\x15\n\x13_backoff_multiplierB\t\n\x07_jitter\"b\n\x0cHeaderPolicy\x12\'\n\x0f\x66orward_request\x18\x01 \x03(\tR\x0e\x66orwardRequest\x12)\n\x10\x66orward_response\x18\x02 \x03(\tR\x0f\x66orwardResponse\"\xd7\x02\n\nSizePolicy\x12/\n\x11max_request_bytes\x18\x01 \x01(\x04H\x00R\x0fmaxRequestBytes\x88\x01\x01\x12\x31\n\x12max_response_bytes\x18\x02 \x01(\x04H\x01R\x10maxResponseBytes\x88\x01\x01\x12+\n\x0fmax_error_bytes\x18\x03 \x01(\x04H\x02R\rmaxErrorBytes\x88\x01\x01\x12)\n\x0emax_json_depth\x18\x04 \x01(\rH\x03R\x0cmaxJsonDepth\x88\x01\x01\x12\'\n\rmax_url_bytes\x18\x05 \x01(\rH\x04R\x0bmaxUrlBytes\x88\x01\x01\x42\x14\n\x12_max_request_bytesB\x15\n\x13_max_response_bytesB\x12\n\x10_max_error_bytesB\x11\n\x0f_max_json_depthB\x10\n\x0e_max_url_bytes\"\xa1\x01\n\x0b\x45rrorPolicy\x12R\n\x0cstatus_codes\x18\x01 \x03(\x0b\x32/.seawall.policy.v1.ErrorPolicy.StatusCodesEntryR\x0bstatusCodes\x1a>\n\x10StatusCodesEntry\x12\x10\n\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xda\x01\n\x0cStreamPolicy\x12\x43\n\x06\x66ormat\x18\x01 \x01(\x0e\x32&.seawall.policy.v1.StreamPolicy.FormatH\x00R\x06\x66ormat\x88\x01\x01\x12<\n\x0cidle_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bidleTimeout\"<\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16NEWLINE_DELIMITED_JSON\x10\x01\x42\t\n\x07_format\"\xba\x01\n\x0eUpstreamPolicy\x12\x17\n\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x15\n\x03url\x18\x02 \x01(\tH\x01R\x03url\x88\x01\x01\x12\x35\n\x04pool\x18\x03 \x01(\x0b\x32!.seawall.policy.v1.ConnectionPoolR\x04pool\x12\x30\n\x03tls\x18\x04 \x01(\x0b\x32\x1e.seawall.policy.v1.UpstreamTlsR\x03tlsB\x07\n\x05_nameB\x06\n\x04_url\"\xd4\x01\n\x0e\x43onnectionPool\x12,\n\x0fmax_connections\x18\x01 \x01(\rH\x00R\x0emaxConnections\x88\x01\x01\x12\x42\n\x0f\x63onnect_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0e\x63onnectTimeout\x12<\n\x0cidle_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bidleTimeoutB\x12\n\x10_max_connections\"7\n\x0bUpstreamTls\x12\x1c\n\x07\x63\x61_file\x18\x01 \x01(\tH\x00R\x06\x63\x61\x46ile\x88\x01\x01\x42\n\n\x08_ca_file:\\\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\x80\x95\x03 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06method\x88\x01\x01:_\n\x07service\x12\x1f.google.protobuf.ServiceOptions\x18\x80\x95\x03 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x07service\x88\x01\x01:c\n\x08upstream\x12\x1f.google.protobuf.ServiceOptions\x18\x81\x95\x03 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x08upstream\x88\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eseawall/policy/v1/policy.proto\x12\x11seawall.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xca\x05\n\x0cMethodPolicy\x12\x1f\n\x08upstream\x18\x01 \x01(\tH\x00R\x08upstream\x88\x01\x01\x12=\n\x08\x64\x65\x61\x64line\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.DeadlinePolicyR\x08\x64\x65\x61\x64line\x12\x34\n\x05retry\x18\x03 \x01(\x0b\x32\x1e.seawall.policy.v1.RetryPolicyR\x05retry\x12\x39\n\x07headers\x18\x04 \x01(\x0b\x32\x1f.seawall.policy.v1.HeaderPolicyR\x07headers\x12\x33\n\x05sizes\x18\x05 \x01(\x0b\x32\x1d.seawall.policy.v1.SizePolicyR\x05sizes\x12\x36\n\x06\x65rrors\x18\x06 \x01(\x0b\x32\x1e.seawall.policy.v1.ErrorPolicyR\x06\x65rrors\x12\x37\n\x06stream\x18\x07 \x01(\x0b\x32\x1f.seawall.policy.v1.StreamPolicyR\x06stream\x12R\n\x0bidempotency\x18\x08 \x01(\x0e\x32+.seawall.policy.v1.MethodPolicy.IdempotencyH\x01R\x0bidempotency\x88\x01\x01\x12\x31\n\x04json\x18\t \x01(\x0b\x32\x1d.seawall.policy.v1.JsonPolicyR\x04json\x12:\n\x07request\x18\n \x01(\x0b\x32 .seawall.policy.v1.RequestPolicyR\x07request\"c\n\x0bIdempotency\x12\x1b\n\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x13\n\x0fNO_SIDE_EFFECTS\x10\x01\x12\x0e\n\nIDEMPOTENT\x10\x02\x12\x12\n\x0eNOT_IDEMPOTENT\x10\x03\x42\x0b\n\t_upstreamB\x0e\n\x0c_idempotency\"\xad\x01\n\x0e\x44\x65\x61\x64linePolicy\x12\x33\n\x07\x64\x65\x66\x61ult\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07\x64\x65\x66\x61ult\x12\x33\n\x07maximum\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maximum\x12\x31\n\x06margin\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06margin\"\xb9\x05\n\x0bRetryPolicy\x12\x1f\n\x08\x64isabled\x18\x01 \x01(\x08H\x00R\x08\x64isabled\x88\x01\x01\x12&\n\x0cmax_attempts\x18\x02 \x01(\rH\x01R\x0bmaxAttempts\x88\x01\x01\x12\x42\n\x0finitial_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n\x0bmax_backoff\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxBackoff\x12\x32\n\x12\x62\x61\x63koff_multiplier\x18\x05 \x01(\x01H\x02R\x11\x62\x61\x63koffMultiplier\x88\x01\x01\x12\x42\n\x06jitter\x18\x06 \x01(\x0e\x32%.seawall.policy.v1.RetryPolicy.JitterH\x03R\x06jitter\x88\x01\x01\x12\x36\n\x17retryable_http_statuses\x18\x07 \x03(\rR\x15retryableHttpStatuses\x12I\n\x13per_attempt_timeout\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11perAttemptTimeout\x12\x41\n\x0fmax_retry_after\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\rmaxRetryAfter\"c\n\x06Jitter\x12\x16\n\x12JITTER_UNSPECIFIED\x10\x00\x12\x08\n\x04\x46ULL\x10\x01\x12\t\n\x05\x45QUAL\x10\x02\x12\x08\n\x04NONE\x10\x03\x12\x10\n\x0cPROPORTIONAL\x10\x04\x12\x10\n\x0c\x44\x45\x43ORRELATED\x10\x05\x42\x0b\n\t_disabledB\x0f\n\r_max_attemptsB\x15\n\x13_backoff_multiplierB\t\n\x07_jitter\"\x94\x04\n\x0cHeaderPolicy\x12\'\n\x0f\x66orward_request\x18\x01 \x03(\tR\x0e\x66orwardRequest\x12)\n\x10\x66orward_response\x18\x02 \x03(\tR\x0f\x66orwardResponse\x12:\n\x03set\x18\x03 \x03(\x0b\x32(.seawall.policy.v1.HeaderPolicy.SetEntryR\x03set\x12Y\n\x0erequest_fields\x18\x04 \x03(\x0b\x32\x32.seawall.policy.v1.HeaderPolicy.RequestFieldsEntryR\rrequestFields\x12\\\n\x0fresponse_fields\x18\x05 \x03(\x0b\x32\x33.seawall.policy.v1.HeaderPolicy.ResponseFieldsEntryR\x0eresponseFields\x1a\x36\n\x08SetEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a@\n\x12RequestFieldsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a\x41\n\x13ResponseFieldsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xe9\x02\n\nJsonPolicy\x12N\n\x0b\x66ield_names\x18\x01 \x01(\x0e\x32(.seawall.policy.v1.JsonPolicy.FieldNamesH\x00R\nfieldNames\x88\x01\x01\x12\x36\n\x06values\x18\x02 \x01(\x0b\x32\x1e.seawall.policy.v1.FieldPolicyR\x06values\x12(\n\rresponse_root\x18\x03 \x01(\tH\x01R\x0cresponseRoot\x88\x01\x01\x12*\n\x0eresponse_field\x18\x04 \x01(\tH\x02R\rresponseField\x88\x01\x01\"H\n\nFieldNames\x12\x1b\n\x17\x46IELD_NAMES_UNSPECIFIED\x10\x00\x12\r\n\tJSON_NAME\x10\x01\x12\x0e\n\nPROTO_NAME\x10\x02\x42\x0e\n\x0c_field_namesB\x10\n\x0e_response_rootB\x11\n\x0f_response_field\"\xa9\x04\n\x0b\x46ieldPolicy\x12/\n\x11strip_enum_prefix\x18\x01 \x01(\x08H\x00R\x0fstripEnumPrefix\x88\x01\x01\x12I\n\tenum_case\x18\x02 \x01(\x0e\x32\'.seawall.policy.v1.FieldPolicy.EnumCaseH\x01R\x08\x65numCase\x88\x01\x01\x12N\n\ntimestamps\x18\x03 \x01(\x0e\x32).seawall.policy.v1.FieldPolicy.TimestampsH\x02R\ntimestamps\x88\x01\x01\x12-\n\x10int64_as_numbers\x18\x04 \x01(\x08H\x03R\x0eint64AsNumbers\x88\x01\x01\"u\n\x08\x45numCase\x12\x19\n\x15\x45NUM_CASE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41S_DECLARED\x10\x01\x12\x0f\n\x0bLOWER_SNAKE\x10\x02\x12\x0f\n\x0bLOWER_KEBAB\x10\x03\x12\x0f\n\x0bLOWER_CAMEL\x10\x04\x12\n\n\x06PASCAL\x10\x05\"`\n\nTimestamps\x12\x1a\n\x16TIMESTAMPS_UNSPECIFIED\x10\x00\x12\x0b\n\x07RFC3339\x10\x01\x12\x11\n\rEPOCH_SECONDS\x10\x02\x12\x16\n\x12\x45POCH_MILLISECONDS\x10\x03\x42\x14\n\x12_strip_enum_prefixB\x0c\n\n_enum_caseB\r\n\x0b_timestampsB\x13\n\x11_int64_as_numbers\"\xae\x02\n\rRequestPolicy\x12Q\n\x0b\x62ody_format\x18\x01 \x01(\x0e\x32+.seawall.policy.v1.RequestPolicy.BodyFormatH\x00R\nbodyFormat\x88\x01\x01\x12\x41\n\x05query\x18\x02 \x03(\x0b\x32+.seawall.policy.v1.RequestPolicy.QueryEntryR\x05query\x1a\x38\n\nQueryEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"=\n\nBodyFormat\x12\x1b\n\x17\x42ODY_FORMAT_UNSPECIFIED\x10\x00\x12\x08\n\x04JSON\x10\x01\x12\x08\n\x04\x46ORM\x10\x02\x42\x0e\n\x0c_body_format\"\xd7\x02\n\nSizePolicy\x12/\n\x11max_request_bytes\x18\x01 \x01(\x04H\x00R\x0fmaxRequestBytes\x88\x01\x01\x12\x31\n\x12max_response_bytes\x18\x02 \x01(\x04H\x01R\x10maxResponseBytes\x88\x01\x01\x12+\n\x0fmax_error_bytes\x18\x03 \x01(\x04H\x02R\rmaxErrorBytes\x88\x01\x01\x12)\n\x0emax_json_depth\x18\x04 \x01(\rH\x03R\x0cmaxJsonDepth\x88\x01\x01\x12\'\n\rmax_url_bytes\x18\x05 \x01(\rH\x04R\x0bmaxUrlBytes\x88\x01\x01\x42\x14\n\x12_max_request_bytesB\x15\n\x13_max_response_bytesB\x12\n\x10_max_error_bytesB\x11\n\x0f_max_json_depthB\x10\n\x0e_max_url_bytes\"\xa1\x01\n\x0b\x45rrorPolicy\x12R\n\x0cstatus_codes\x18\x01 \x03(\x0b\x32/.seawall.policy.v1.ErrorPolicy.StatusCodesEntryR\x0bstatusCodes\x1a>\n\x10StatusCodesEntry\x12\x10\n\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xac\x04\n\x0cStreamPolicy\x12\x43\n\x06\x66ormat\x18\x01 \x01(\x0e\x32&.seawall.policy.v1.StreamPolicy.FormatH\x00R\x06\x66ormat\x88\x01\x01\x12<\n\x0cidle_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bidleTimeout\x12!\n\tenveloped\x18\x03 \x01(\x08H\x01R\tenveloped\x88\x01\x01\x12\x16\n\x06\x65vents\x18\x04 \x03(\tR\x06\x65vents\x12\'\n\rend_of_stream\x18\x05 \x01(\tH\x02R\x0b\x65ndOfStream\x88\x01\x01\x12I\n\x08requests\x18\x06 \x01(\x0e\x32(.seawall.policy.v1.StreamPolicy.RequestsH\x03R\x08requests\x88\x01\x01\"p\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16NEWLINE_DELIMITED_JSON\x10\x01\x12\x16\n\x12SERVER_SENT_EVENTS\x10\x02\x12\x0e\n\nJSON_ARRAY\x10\x03\x12\n\n\x06\x44\x45TECT\x10\x04\"@\n\x08Requests\x12\x18\n\x14REQUESTS_UNSPECIFIED\x10\x00\x12\x0c\n\x08ONE_EACH\x10\x01\x12\x0c\n\x08ONE_BODY\x10\x02\x42\t\n\x07_formatB\x0c\n\n_envelopedB\x10\n\x0e_end_of_streamB\x0b\n\t_requests\"\xfb\x01\n\x0eUpstreamPolicy\x12\x17\n\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x15\n\x03url\x18\x02 \x01(\tH\x01R\x03url\x88\x01\x01\x12\x35\n\x04pool\x18\x03 \x01(\x0b\x32!.seawall.policy.v1.ConnectionPoolR\x04pool\x12\x30\n\x03tls\x18\x04 \x01(\x0b\x32\x1e.seawall.policy.v1.UpstreamTlsR\x03tls\x12?\n\tredirects\x18\x05 \x01(\x0b\x32!.seawall.policy.v1.RedirectPolicyR\tredirectsB\x07\n\x05_nameB\x06\n\x04_url\"L\n\x0eRedirectPolicy\x12(\n\rmax_redirects\x18\x01 \x01(\rH\x00R\x0cmaxRedirects\x88\x01\x01\x42\x10\n\x0e_max_redirects\"\xcc\x02\n\x0e\x43onnectionPool\x12,\n\x0fmax_connections\x18\x01 \x01(\rH\x00R\x0emaxConnections\x88\x01\x01\x12\x42\n\x0f\x63onnect_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0e\x63onnectTimeout\x12<\n\x0cidle_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bidleTimeout\x12\x32\n\x07max_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge\x12-\n\x10max_header_bytes\x18\x05 \x01(\rH\x01R\x0emaxHeaderBytes\x88\x01\x01\x42\x12\n\x10_max_connectionsB\x13\n\x11_max_header_bytes\"7\n\x0bUpstreamTls\x12\x1c\n\x07\x63\x61_file\x18\x01 \x01(\tH\x00R\x06\x63\x61\x46ile\x88\x01\x01\x42\n\n\x08_ca_file:\\\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\x80\x95\x03 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06method\x88\x01\x01:_\n\x07service\x12\x1f.google.protobuf.ServiceOptions\x18\x80\x95\x03 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x07service\x88\x01\x01:c\n\x08upstream\x12\x1f.google.protobuf.ServiceOptions\x18\x81\x95\x03 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x08upstream\x88\x01\x01:X\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\x80\x95\x03 \x01(\x0b\x32\x1e.seawall.policy.v1.FieldPolicyR\x05\x66ield\x88\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'seawall.policy.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_HEADERPOLICY_SETENTRY']._loaded_options = None
+  _globals['_HEADERPOLICY_SETENTRY']._serialized_options = b'8\001'
+  _globals['_HEADERPOLICY_REQUESTFIELDSENTRY']._loaded_options = None
+  _globals['_HEADERPOLICY_REQUESTFIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_HEADERPOLICY_RESPONSEFIELDSENTRY']._loaded_options = None
+  _globals['_HEADERPOLICY_RESPONSEFIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_REQUESTPOLICY_QUERYENTRY']._loaded_options = None
+  _globals['_REQUESTPOLICY_QUERYENTRY']._serialized_options = b'8\001'
   _globals['_ERRORPOLICY_STATUSCODESENTRY']._loaded_options = None
   _globals['_ERRORPOLICY_STATUSCODESENTRY']._serialized_options = b'8\001'
   _globals['_METHODPOLICY']._serialized_start=120
-  _globals['_METHODPOLICY']._serialized_end=723
-  _globals['_METHODPOLICY_IDEMPOTENCY']._serialized_start=595
-  _globals['_METHODPOLICY_IDEMPOTENCY']._serialized_end=694
-  _globals['_DEADLINEPOLICY']._serialized_start=726
-  _globals['_DEADLINEPOLICY']._serialized_end=899
-  _globals['_RETRYPOLICY']._serialized_start=902
-  _globals['_RETRYPOLICY']._serialized_end=1599
-  _globals['_RETRYPOLICY_JITTER']._serialized_start=1436
-  _globals['_RETRYPOLICY_JITTER']._serialized_end=1535
-  _globals['_HEADERPOLICY']._serialized_start=1601
-  _globals['_HEADERPOLICY']._serialized_end=1699
-  _globals['_SIZEPOLICY']._serialized_start=1702
-  _globals['_SIZEPOLICY']._serialized_end=2045
-  _globals['_ERRORPOLICY']._serialized_start=2048
-  _globals['_ERRORPOLICY']._serialized_end=2209
-  _globals['_ERRORPOLICY_STATUSCODESENTRY']._serialized_start=2147
-  _globals['_ERRORPOLICY_STATUSCODESENTRY']._serialized_end=2209
-  _globals['_STREAMPOLICY']._serialized_start=2212
-  _globals['_STREAMPOLICY']._serialized_end=2430
-  _globals['_STREAMPOLICY_FORMAT']._serialized_start=2359
-  _globals['_STREAMPOLICY_FORMAT']._serialized_end=2419
-  _globals['_UPSTREAMPOLICY']._serialized_start=2433
-  _globals['_UPSTREAMPOLICY']._serialized_end=2619
-  _globals['_CONNECTIONPOOL']._serialized_start=2622
-  _globals['_CONNECTIONPOOL']._serialized_end=2834
-  _globals['_UPSTREAMTLS']._serialized_start=2836
-  _globals['_UPSTREAMTLS']._serialized_end=2891
+  _globals['_METHODPOLICY']._serialized_end=834
+  _globals['_METHODPOLICY_IDEMPOTENCY']._serialized_start=706
+  _globals['_METHODPOLICY_IDEMPOTENCY']._serialized_end=805
+  _globals['_DEADLINEPOLICY']._serialized_start=837
+  _globals['_DEADLINEPOLICY']._serialized_end=1010
+  _globals['_RETRYPOLICY']._serialized_start=1013
+  _globals['_RETRYPOLICY']._serialized_end=1710
+  _globals['_RETRYPOLICY_JITTER']._serialized_start=1547
+  _globals['_RETRYPOLICY_JITTER']._serialized_end=1646
+  _globals['_HEADERPOLICY']._serialized_start=1713
+  _globals['_HEADERPOLICY']._serialized_end=2245
+  _globals['_HEADERPOLICY_SETENTRY']._serialized_start=2058
+  _globals['_HEADERPOLICY_SETENTRY']._serialized_end=2112
+  _globals['_HEADERPOLICY_REQUESTFIELDSENTRY']._serialized_start=2114
+  _globals['_HEADERPOLICY_REQUESTFIELDSENTRY']._serialized_end=2178
+  _globals['_HEADERPOLICY_RESPONSEFIELDSENTRY']._serialized_start=2180
+  _globals['_HEADERPOLICY_RESPONSEFIELDSENTRY']._serialized_end=2245
+  _globals['_JSONPOLICY']._serialized_start=2248
+  _globals['_JSONPOLICY']._serialized_end=2609
+  _globals['_JSONPOLICY_FIELDNAMES']._serialized_start=2484
+  _globals['_JSONPOLICY_FIELDNAMES']._serialized_end=2556
+  _globals['_FIELDPOLICY']._serialized_start=2612
+  _globals['_FIELDPOLICY']._serialized_end=3165
+  _globals['_FIELDPOLICY_ENUMCASE']._serialized_start=2878
+  _globals['_FIELDPOLICY_ENUMCASE']._serialized_end=2995
+  _globals['_FIELDPOLICY_TIMESTAMPS']._serialized_start=2997
+  _globals['_FIELDPOLICY_TIMESTAMPS']._serialized_end=3093
+  _globals['_REQUESTPOLICY']._serialized_start=3168
+  _globals['_REQUESTPOLICY']._serialized_end=3470
+  _globals['_REQUESTPOLICY_QUERYENTRY']._serialized_start=3335
+  _globals['_REQUESTPOLICY_QUERYENTRY']._serialized_end=3391
+  _globals['_REQUESTPOLICY_BODYFORMAT']._serialized_start=3393
+  _globals['_REQUESTPOLICY_BODYFORMAT']._serialized_end=3454
+  _globals['_SIZEPOLICY']._serialized_start=3473
+  _globals['_SIZEPOLICY']._serialized_end=3816
+  _globals['_ERRORPOLICY']._serialized_start=3819
+  _globals['_ERRORPOLICY']._serialized_end=3980
+  _globals['_ERRORPOLICY_STATUSCODESENTRY']._serialized_start=3918
+  _globals['_ERRORPOLICY_STATUSCODESENTRY']._serialized_end=3980
+  _globals['_STREAMPOLICY']._serialized_start=3983
+  _globals['_STREAMPOLICY']._serialized_end=4539
+  _globals['_STREAMPOLICY_FORMAT']._serialized_start=4305
+  _globals['_STREAMPOLICY_FORMAT']._serialized_end=4417
+  _globals['_STREAMPOLICY_REQUESTS']._serialized_start=4419
+  _globals['_STREAMPOLICY_REQUESTS']._serialized_end=4483
+  _globals['_UPSTREAMPOLICY']._serialized_start=4542
+  _globals['_UPSTREAMPOLICY']._serialized_end=4793
+  _globals['_REDIRECTPOLICY']._serialized_start=4795
+  _globals['_REDIRECTPOLICY']._serialized_end=4871
+  _globals['_CONNECTIONPOOL']._serialized_start=4874
+  _globals['_CONNECTIONPOOL']._serialized_end=5206
+  _globals['_UPSTREAMTLS']._serialized_start=5208
+  _globals['_UPSTREAMTLS']._serialized_end=5263
 # @@protoc_insertion_point(module_scope)

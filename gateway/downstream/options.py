@@ -1,0 +1,30 @@
+"""What an upstream's HTTP client is told: a frozen record made from its policy."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientOptions:
+    """One upstream's connections.
+
+    Args:
+        name: of the upstream.
+        url: base URL, http or https, without query or fragment.
+        max_connections: open at once.
+        connect_timeout_s: to resolve and connect, TLS included.
+        idle_timeout_s: how long an unused connection is kept.
+        max_age_s: a connection this old is closed instead of used again.
+        max_header_bytes: status line and headers of an answer.
+        max_redirects: followed for one request; 0 follows none.
+        ca_file: PEM of the authorities to trust; the system's if None.
+    """
+
+    name: str
+    url: str
+    max_connections: int = 256
+    connect_timeout_s: float = 2.0
+    idle_timeout_s: float = 30.0
+    max_age_s: float = 300.0
+    max_header_bytes: int = 65536
+    max_redirects: int = 0
+    ca_file: str | None = None

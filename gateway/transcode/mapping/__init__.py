@@ -1,0 +1,1 @@
+"""The protobuf JSON mapping, compiled from descriptors. Its seam is gateway.transcode.codec."""
