@@ -31,7 +31,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "sizes.max_request_bytes": (1, 2**31 - 1),
     "sizes.max_response_bytes": (1, 2**31 - 1),
     "sizes.max_error_bytes": (1, 2**31 - 1),
-    "sizes.max_json_depth": (1, 1000),
+    "sizes.max_json_depth": (1, 250),
     "sizes.max_url_bytes": (64, 64 * 1024),
     "pool.max_connections": (1, 65535),
     "pool.max_header_bytes": (1024, 1024 * 1024),

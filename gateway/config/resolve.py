@@ -171,6 +171,8 @@ def _header_clashes(method: BoundMethod, policy: MethodPolicy) -> Iterator[Mista
     for binding in method.bindings:
         in_path = {reader.path for _, reader in binding.variables}
         for name, reader in binding.headers:
+            if isinstance(binding.body, FieldDescriptor) and reader.path == binding.body.name:
+                yield f"request_fields.{name}", f"{reader.path!r} is the body already"
             if reader.path in in_path:
                 at = f'"{binding.template.text}"'
                 yield f"request_fields.{name}", f"{reader.path!r} travels in the path {at} already"

@@ -17,6 +17,14 @@ from gateway.transcode.encode import RequestOptions
 from gateway.transcode.habits import STANDARD_VALUES, EnumCase, Habits, Timestamps, ValueHabits
 
 
+_MESSAGES = {
+    "google.protobuf.Timestamp": "timestamps",
+    "google.protobuf.Int64Value": "int64",
+    "google.protobuf.UInt64Value": "int64",
+}
+"""What of a FieldPolicy can say something about messages."""
+
+
 def _said(field: FieldDescriptor) -> Any:
     """Return the field's own option, None where it has none."""
     if not field.has_options:
@@ -107,8 +115,7 @@ def _kind(field: FieldDescriptor) -> str:
         if field.message_type.GetOptions().map_entry:
             inner = field.message_type.fields_by_name["value"]
         if inner.message_type is not None:
-            is_time = inner.message_type.full_name == "google.protobuf.Timestamp"
-            return "timestamps" if is_time else ""
+            return _MESSAGES.get(inner.message_type.full_name, "")
     if inner.enum_type is not None:
         return "enum"
     return "int64" if inner.cpp_type in (inner.CPPTYPE_INT64, inner.CPPTYPE_UINT64) else ""

@@ -22,6 +22,7 @@ from gateway.transcode.habits import (
     ValueHabits,
     enum_names,
 )
+from gateway.transcode.mapping.times import checked_time
 from gateway.transcode.prose import quotable
 
 Text = Callable[[Any], str]
@@ -109,16 +110,16 @@ def _enum_text(field: FieldDescriptor, habits: ValueHabits) -> Text:
 
 
 def _epoch_text(unit: Timestamps) -> Text:
-    """Return how a Timestamp is written as a number."""
-    if unit is Timestamps.EPOCH_MILLISECONDS:
-        return lambda value: str((value.seconds * 10**9 + value.nanos) // 10**6)
+    """Return how a Timestamp is written as a number, checked and with what fraction it has."""
+    unit_nanos, digits = (10**9, 9) if unit is Timestamps.EPOCH_SECONDS else (10**6, 6)
 
-    def seconds(value: Any) -> str:
-        whole, nanos = divmod(abs(value.seconds * 10**9 + value.nanos), 10**9)
-        sign = "-" if value.seconds < 0 else ""
-        return f"{sign}{whole}.{nanos:09d}".rstrip("0") if nanos else f"{sign}{whole}"
+    def text(value: Any) -> str:
+        seconds, nanos = checked_time(value)
+        whole, rest = divmod(abs(seconds * 10**9 + nanos), unit_nanos)
+        sign = "-" if seconds < 0 else ""
+        return f"{sign}{whole}.{rest:0{digits}d}".rstrip("0") if rest else f"{sign}{whole}"
 
-    return seconds
+    return text
 
 
 def _float_text(value: float) -> str:

@@ -146,7 +146,12 @@ def _fraction(nanos: int) -> str:
     return f".{nanos:09d}"
 
 
-def _checked(message: Any) -> tuple[int, int]:
+def checked_time(message: Any) -> tuple[int, int]:
+    """Return seconds and nanoseconds of a Timestamp.
+
+    Raises:
+        ValueError: it is before the year 1, beyond 9999, or its nanoseconds are none.
+    """
     seconds, nanos = message.seconds, message.nanos
     if not (_FIRST_S <= seconds <= _LAST_S and 0 <= nanos < _NANOS):
         raise ValueError(f"no timestamp has {seconds} seconds and {nanos} nanoseconds")
@@ -155,7 +160,7 @@ def _checked(message: Any) -> tuple[int, int]:
 
 def time_text(message: Any) -> str:
     """Return a Timestamp as RFC 3339 text."""
-    seconds, nanos = _checked(message)
+    seconds, nanos = checked_time(message)
     days, rest = divmod(seconds, _DAY_S)
     minute, second = divmod(rest, 60)
     fraction = _fraction(nanos) if nanos else ""
@@ -164,13 +169,13 @@ def time_text(message: Any) -> str:
 
 def epoch_seconds(message: Any) -> int | float:
     """Return a Timestamp as seconds since 1970; a float only where there is a fraction."""
-    seconds, nanos = _checked(message)
+    seconds, nanos = checked_time(message)
     return (seconds * _NANOS + nanos) / _NANOS if nanos else seconds
 
 
 def epoch_milliseconds(message: Any) -> int | float:
     """Return a Timestamp as milliseconds since 1970; a float only where there is a fraction."""
-    seconds, nanos = _checked(message)
+    seconds, nanos = checked_time(message)
     millis, rest = divmod(seconds * _NANOS + nanos, 1_000_000)
     return (seconds * _NANOS + nanos) / 1_000_000 if rest else millis
 

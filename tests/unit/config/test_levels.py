@@ -95,7 +95,7 @@ def test_mistakes_of_options_have_their_place_and_are_all_told(given: Given) -> 
     assert given.mistakes(proto) == [
         f"shop.proto:{HEAD_LINES + 1}: shop.v1.A: retry.max_attempts: must be 1 to 20, found 0",
         f"shop.proto:{HEAD_LINES + 3}: shop.v1.A.Get: sizes.max_json_depth: "
-        "must be 1 to 1000, found 5000",
+        "must be 1 to 250, found 5000",
         f"shop.proto:{HEAD_LINES + 4}: shop.v1.A.Other: headers.forward_request[0]: "
         "'host' is computed by the gateway and cannot be forwarded",
         f"shop.proto:{HEAD_LINES + 5}: shop.v1.A.Stream: stream: "

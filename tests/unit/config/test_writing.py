@@ -106,6 +106,12 @@ def test_a_form_needs_a_message(given: Given) -> None:
     assert "the body shop.v1.Order.etag is no object of fields" in found
 
 
+def test_a_field_that_is_the_body_is_no_header_too(given: Given) -> None:
+    methods = "{PutName: {headers: {request_fields: {x-etag: etag}}}}"
+    (found,) = given.mistakes(PROTOS, f"services: {{shop.v1.Orders: {{methods: {methods}}}}}")
+    assert "headers.request_fields.x-etag: 'etag' is the body already" in found
+
+
 def test_a_fixed_header_of_one_level_does_not_swallow_a_field_of_another(given: Given) -> None:
     yaml = """
 services:

@@ -423,3 +423,13 @@ def test_what_is_skipped_needs_no_json_form():
     message = pb.Document(id="i")
     message.known.time.seconds = 10**15
     assert CODEC.to_json(message, [("known", "time")]) == b'{"id":"i","known":{}}'
+
+
+def test_the_deepest_that_can_be_declared_is_read() -> None:
+    codec = JsonCodec(POOL, max_depth=250)
+    text = b'{"right":' * 248 + b"{}" + b"}" * 248
+    parser = codec.parser(pb.Document, pb.Document.DESCRIPTOR)
+    message = parser.parse(text)
+    assert codec.to_json(message) == text
+    free = b'{"list":' + b"[" * 120 + b"]" * 120 + b"}"
+    assert codec.to_json(parser.parse(free)) == free
