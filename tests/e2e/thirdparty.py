@@ -51,7 +51,13 @@ def _service(
 ) -> Iterator[str]:
     """Run a service until the block ends; the URL is what `announces` matches in its log."""
     with log.open("w") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},  # what it announces is waited for
+        )
     try:
         yield _announced(process, log, re.compile(announces))
     finally:
