@@ -16,7 +16,6 @@ from gateway.transcode.binding import Writing
 from gateway.transcode.encode import RequestOptions
 from gateway.transcode.habits import STANDARD_VALUES, EnumCase, Habits, Timestamps, ValueHabits
 
-
 _MESSAGES = {
     "google.protobuf.Timestamp": "timestamps",
     "google.protobuf.Int64Value": "int64",
