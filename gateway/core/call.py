@@ -162,7 +162,7 @@ class Preparation:
 
     def prepare(self, call: Call) -> Outcome | None:
         """Do what has to be done; return an outcome to end the call here."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: it is what a preparation consists of
 
     async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
         """Prepare the call and let it go on, or refuse it."""

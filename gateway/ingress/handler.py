@@ -195,7 +195,7 @@ class _Requests(AsyncIterator[bytes]):
 
 
 async def _no_sink(_payload: bytes) -> None:
-    raise NotImplementedError
+    raise NotImplementedError  # never reached: _OneAnswer keeps its answer, it sends nothing
 
 
 def _cut() -> CallError:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import json_enumvalue_options_pb2  # type: ignore[attr-defined]
+from google.protobuf import (  # type: ignore[attr-defined]  # newer than the types
+    json_enumvalue_options_pb2,
+)
 from google.protobuf.descriptor import EnumDescriptor, EnumValueDescriptor, FieldDescriptor
 
 _JSON_OPTION = json_enumvalue_options_pb2.json

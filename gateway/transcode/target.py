@@ -103,7 +103,7 @@ class RestTarget:
         Raises:
             CallError: the attempt failed.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; UnaryTarget has a `__call__` of its own instead
 
     def _failed(self, error: CallError) -> Outcome:
         if error.origin is Origin.UPSTREAM:

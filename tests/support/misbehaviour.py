@@ -89,6 +89,7 @@ async def a_byte_a_second(_reader: Reader, writer: Writer) -> bool:
     while True:
         writer.write(b" ")
         await writer.drain()
+        # The misbehaviour itself: nobody waits for it, the deadline of the call ends it.
         await asyncio.sleep(1)
 
 

@@ -108,7 +108,7 @@ def read_failure(error: grpc.RpcError) -> Failure:
         upstream=info.get("upstream", ""),
         http_status=_number(info.get("http_status")),
         attempts=_number(info.get("attempts")),
-        **found,  # type: ignore[arg-type]  # by name, as collected above
+        **found,  # type: ignore[arg-type]  # values of several types, by the names of their fields
     )
 
 

@@ -59,7 +59,7 @@ class ValueEnd:
             at: where the value begins in it, 0 where it began in an earlier part.
         """
         if self.is_scalar:
-            end = _IN_SCALAR.match(part, at).end()  # type: ignore[union-attr]
+            end = _IN_SCALAR.match(part, at).end()  # type: ignore[union-attr]  # matches nothing too
             return end if end < len(part) else -1
         if self._fresh and at < len(part):
             self._fresh = False
@@ -87,7 +87,7 @@ class ValueEnd:
                 if not depth:
                     return at
         self._depth = depth
-        at = _TO_OPEN_QUOTE.match(part, at).end()  # type: ignore[union-attr]
+        at = _TO_OPEN_QUOTE.match(part, at).end()  # type: ignore[union-attr]  # matches nothing too
         if at < size:  # at the quote of a string that goes on behind the part
             self._in_string = True
             self._leave_string(part, at + 1)
@@ -98,7 +98,7 @@ class ValueEnd:
         if self._escaped and at < len(part):
             self._escaped = False
             at += 1
-        end = _IN_STRING.match(part, at).end()  # type: ignore[union-attr]
+        end = _IN_STRING.match(part, at).end()  # type: ignore[union-attr]  # matches nothing too
         if end < len(part):
             if part[end] == 0x22:
                 self._in_string = False

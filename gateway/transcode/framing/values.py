@@ -82,7 +82,7 @@ class JsonValues(_Values):
         at, size = 0, len(part)
         while at < size:
             if not self._inside:
-                at = _GAPS.match(part, at).end()  # type: ignore[union-attr]
+                at = _GAPS.match(part, at).end()  # type: ignore[union-attr]  # matches nothing too
                 if at == size:
                     return
                 if self._is_mark(part[at]):
@@ -127,7 +127,7 @@ class JsonArray(_Values):
         at, size = 0, len(part)
         while at < size:
             if not self._inside:
-                at = _SPACES.match(part, at).end()  # type: ignore[union-attr]
+                at = _SPACES.match(part, at).end()  # type: ignore[union-attr]  # matches nothing too
                 if at == size:
                     return
                 if not self._begins(part[at]):

@@ -147,7 +147,8 @@ def test_one_core_for_both_is_warned_of():
 
 
 def test_a_process_is_gone_after_its_block(tmp_path):
-    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    # Lives until it is ended, which is the claim; the test does not wait for it.
+    command = [sys.executable, "-c", "import signal; signal.pause()"]
     with (
         pytest.raises(KeyError),
         running(command, core=None, back_to=None, folder=tmp_path) as process,
