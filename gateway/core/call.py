@@ -19,7 +19,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gateway.core.criticality import Criticality
 from gateway.core.deadline import Expiry
+from gateway.core.endpoint import Endpoint
 from gateway.core.outcome import Outcome
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -80,18 +82,22 @@ class Call:
         "attempts",
         "awaits_caller",
         "client_deadline_at",
+        "criticality",
         "deadline_at",
+        "endpoint",
         "expiry",
         "message",
         "metadata",
         "method",
         "peer",
         "prepared",
+        "previous_attempts",
         "request",
         "requests",
         "requests_spent",
         "sent",
         "trailing_metadata",
+        "tried",
     )
 
     def __init__(
@@ -132,6 +138,14 @@ class Call:
         """When the attempt under way ends, in monotonic seconds; infinity where none is."""
         self.sent = 0
         """Messages handed to the caller so far."""
+        self.criticality = Criticality.CRITICAL
+        """How important it is, from the arrival interceptor on."""
+        self.previous_attempts = 0
+        """Times that the caller says it has sent this call before (gRFC A6)."""
+        self.endpoint: Endpoint | None = None
+        """Where the attempt under way goes; None where the upstream has one client only."""
+        self.tried: tuple[Endpoint, ...] = ()
+        """Where earlier attempts went."""
         self.trailing_metadata: list[tuple[str, str | bytes]] = []
         """What goes to the caller behind the last message."""
         self._sink = sink
@@ -141,6 +155,62 @@ class Call:
         self.sent += 1
         await self._sink(payload)
 
+
+class SubCall(Call):
+    """A call that the gateway makes on behalf of another one.
+
+    It has the caller's metadata, peer, criticality and deadline; its attempts count as
+    the parent's too.
+
+    Args:
+        parent: on whose behalf.
+        method: the parent's if None.
+        sink: takes the answers; the parent's `send` if None.
+        message: the decoded request.
+        own_task: it runs beside the parent. The parent's deadline then cannot end it, so
+            it ends by itself a moment earlier.
+    """
+
+    __slots__ = ("_attempts", "_parent")
+
+    def __init__(
+        self,
+        parent: Call,
+        *,
+        method: MethodInfo | None = None,
+        sink: Sink | None = None,
+        message: Any = None,
+        own_task: bool = False,
+    ) -> None:
+        self._parent = parent
+        self._attempts = 0
+        super().__init__(
+            method or parent.method,
+            sink or parent.send,
+            arrived_at=parent.arrived_at,
+            metadata=parent.metadata,
+            peer=parent.peer,
+            deadline_at=parent.client_deadline_at,
+        )
+        self.deadline_at = parent.deadline_at - (_EARLIER_S if own_task else 0)
+        self.expiry = None if own_task else parent.expiry
+        self.message = message
+        self.criticality = parent.criticality
+        self.previous_attempts = parent.previous_attempts
+
+    @property
+    def attempts(self) -> int:
+        """Attempts begun for this one."""
+        return self._attempts
+
+    @attempts.setter
+    def attempts(self, count: int) -> None:
+        self._parent.attempts += count - self._attempts
+        self._attempts = count
+
+
+_EARLIER_S = 0.003
+"""So that what ends at the deadline in a task of its own is told before the call is over."""
 
 CallNext = Callable[[Call], Awaitable[Outcome]]
 

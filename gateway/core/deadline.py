@@ -51,6 +51,11 @@ class Expiry:
         self._fired = True
         self._task.cancel()
 
+    def end(self) -> None:
+        """End the block now, as if its time had run out; from another task only."""
+        if not self._fired:
+            self._fire()
+
     def claim(self) -> bool:
         """Tell whether a CancelledError just caught is this block's ending, and take it over.
 

@@ -32,6 +32,13 @@ class Reason(enum.StrEnum):
     INTERNAL = "INTERNAL"
     CANCELLED = "CANCELLED"
     STREAM_IDLE = "STREAM_IDLE"
+    BREAKER_OPEN = "BREAKER_OPEN"
+    NO_ENDPOINT = "NO_ENDPOINT"
+    CONCURRENCY_LIMIT = "CONCURRENCY_LIMIT"
+    PACED = "PACED"
+    OVERLOADED = "OVERLOADED"
+    QUORUM_MISSED = "QUORUM_MISSED"
+    SERIALIZED = "SERIALIZED"
 
 
 class Origin(enum.StrEnum):
@@ -110,6 +117,23 @@ def invalid_request(message: str, field_path: str = "") -> CallError:
         message,
         origin=Origin.CALLER,
         violations=(Violation(field_path, message),) if field_path else (),
+    )
+
+
+def refused(
+    code: Code, reason: Reason, message: str, *, upstream: str = "", retry_after_s: float | None
+) -> CallError:
+    """Return the error for a call or an attempt that the gateway does not let through.
+
+    Args:
+        code: UNAVAILABLE or RESOURCE_EXHAUSTED.
+        reason: which mechanism refused it.
+        message: why, as a sentence.
+        upstream: whose mechanism it was.
+        retry_after_s: when to come back, where that is known.
+    """
+    return CallError(
+        code, reason, message, transient=True, retry_after_s=retry_after_s, upstream=upstream
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from gateway.core.call import Call
+from gateway.core.errors import CallError
 from gateway.core.outcome import Outcome
 from gateway.core.status import Code
 
@@ -59,6 +60,101 @@ class RetryGivenUp(NamedTuple):
     why: str
 
 
+class HedgeSent(NamedTuple):
+    """A second attempt was sent beside one that had taken `delay_s`; counts from 2."""
+
+    call: Call
+    attempt: int
+    delay_s: float
+
+
+class HedgeEnded(NamedTuple):
+    """A hedged attempt is decided; `won` if the hedge's answer is the caller's."""
+
+    call: Call
+    won: bool
+
+
+class CallRefused(NamedTuple):
+    """A mechanism let a call or an attempt not through.
+
+    Args:
+        call: the record.
+        mechanism: "breaker", "concurrency", "pacing", "endpoint", "overload", "serialize".
+        error: what it was told.
+    """
+
+    call: Call
+    mechanism: str
+    error: CallError
+
+
+class BreakerChanged(NamedTuple):
+    """A circuit breaker is in another state; `before` and `after` are lower-case names."""
+
+    upstream: str
+    name: str
+    before: str
+    after: str
+    why: str
+
+
+class EndpointChanged(NamedTuple):
+    """An endpoint is in another state.
+
+    Args:
+        upstream: whose.
+        address: HOST:PORT.
+        state: "healthy", "ejected", "unhealthy", "unreachable", or "removed".
+        why: a short phrase.
+    """
+
+    upstream: str
+    address: str
+    state: str
+    why: str
+
+
+class UpstreamReachability(NamedTuple):
+    """The first endpoint of an upstream can be connected to, or the last no longer."""
+
+    upstream: str
+    reachable: bool
+    why: str
+
+
+class PacingChanged(NamedTuple):
+    """Answers of 429 taught another rate; None where it was forgotten."""
+
+    upstream: str
+    requests_per_s: float | None
+    why: str
+
+
+class OverloadChanged(NamedTuple):
+    """The process refuses more or less; `least` is the least criticality that is served."""
+
+    least: str
+    why: str
+
+
+class FallbackUsed(NamedTuple):
+    """A step of a fallback chain answered, or failed; `after` is what came before it."""
+
+    call: Call
+    step: str
+    after: Outcome
+    outcome: Outcome
+
+
+class PartMissing(NamedTuple):
+    """A part of a composed answer is missing."""
+
+    call: Call
+    part: str
+    outcome: Outcome
+
+
 class DrainStage(NamedTuple):
     """The end of the process has reached a stage."""
 
@@ -66,7 +162,23 @@ class DrainStage(NamedTuple):
     calls_in_flight: int
 
 
-Event = CallEnded | AttemptEnded | RetryScheduled | RetryGivenUp | DrainStage
+Event = (
+    CallEnded
+    | AttemptEnded
+    | RetryScheduled
+    | RetryGivenUp
+    | HedgeSent
+    | HedgeEnded
+    | CallRefused
+    | BreakerChanged
+    | EndpointChanged
+    | UpstreamReachability
+    | PacingChanged
+    | OverloadChanged
+    | FallbackUsed
+    | PartMissing
+    | DrainStage
+)
 
 
 class Listener(Protocol):

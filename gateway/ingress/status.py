@@ -59,6 +59,13 @@ _WORDS: dict[Reason, tuple[str, str]] = {
     Reason.INTERNAL: ("The gateway failed", "Tell the operators of the gateway."),
     Reason.CANCELLED: ("The call was cancelled", ""),
     Reason.STREAM_IDLE: ("The service stopped sending", ""),
+    Reason.BREAKER_OPEN: ("The service is failing", ""),
+    Reason.NO_ENDPOINT: ("The service cannot be reached", ""),
+    Reason.CONCURRENCY_LIMIT: ("The service is busy", ""),
+    Reason.PACED: ("The service is sent as much as it takes", ""),
+    Reason.OVERLOADED: ("The gateway is busy", ""),
+    Reason.QUORUM_MISSED: ("Too few parts of the answer arrived", ""),
+    Reason.SERIALIZED: ("Too many calls for the same key", ""),
 }
 
 

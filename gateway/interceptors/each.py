@@ -15,7 +15,7 @@ For bidirectional methods whose upstream answers once a request body has ended.
 6. Attempts of all messages count as attempts of the stream.
 """
 
-from gateway.core.call import Call, CallNext
+from gateway.core.call import Call, CallNext, SubCall
 from gateway.core.errors import CallError
 from gateway.core.outcome import SUCCESS, Outcome, failed
 
@@ -29,7 +29,7 @@ class EachInterceptor:
         """Answer one message after another."""
         message = call.message
         while message is not None:
-            one = _One(call, message)
+            one = SubCall(call, message=message)
             outcome = await call_next(one)
             call.trailing_metadata = one.trailing_metadata
             if outcome.error is not None:
@@ -39,34 +39,3 @@ class EachInterceptor:
             except CallError as error:
                 return failed(error)
         return SUCCESS
-
-
-class _One(Call):
-    """The call of one message; the stream is told what its deadline must know."""
-
-    __slots__ = ("_attempts", "_stream")
-
-    def __init__(self, stream: Call, message: object) -> None:
-        self._stream = stream
-        self._attempts = 0
-        super().__init__(
-            stream.method,
-            stream.send,
-            arrived_at=stream.arrived_at,
-            metadata=stream.metadata,
-            peer=stream.peer,
-            deadline_at=stream.client_deadline_at,
-        )
-        self.deadline_at = stream.deadline_at
-        self.expiry = stream.expiry
-        self.message = message
-
-    @property
-    def attempts(self) -> int:
-        """Attempts begun for this message."""
-        return self._attempts
-
-    @attempts.setter
-    def attempts(self, count: int) -> None:
-        self._stream.attempts += count - self._attempts
-        self._attempts = count

@@ -67,7 +67,7 @@ class StreamTarget(RestTarget):
         await self._send_for_stream(call, self._request(call, prepared), prepared)
 
     async def _send_for_stream(self, call: Call, request: HttpRequest, prepared: Prepared) -> None:
-        async with self._client.open(request) as answer:
+        async with self._client_of(call).open(request) as answer:
             if not 200 <= answer.status < 300:
                 body = await answer.read_up_to(self._options.max_error_bytes)
                 raise self._failure(HttpAnswer(answer.status, answer.headers, body))

@@ -105,6 +105,10 @@ class RestTarget:
         """
         raise NotImplementedError  # abstract; UnaryTarget has a `__call__` of its own instead
 
+    def _client_of(self, call: Call) -> HttpClient:
+        endpoint = call.endpoint
+        return self._client if endpoint is None else endpoint.client
+
     def _failed(self, error: CallError) -> Outcome:
         if error.origin is Origin.UPSTREAM:
             if not error.upstream:
@@ -142,7 +146,7 @@ class RestTarget:
     async def _send_one(self, call: Call, request: HttpRequest, prepared: Prepared) -> None:
         """Send `request` and hand on its one message."""
         options = self._options
-        answer = await self._client.fetch(
+        answer = await self._client_of(call).fetch(
             request,
             max_body_bytes=options.max_response_bytes,
             max_error_bytes=options.max_error_bytes,
@@ -176,7 +180,7 @@ class UnaryTarget(RestTarget):
         """Make one attempt."""
         options, prepared = self._options, call.prepared
         try:
-            answer = await self._client.fetch(
+            answer = await self._client_of(call).fetch(
                 self._request(call, prepared),
                 max_body_bytes=options.max_response_bytes,
                 max_error_bytes=options.max_error_bytes,

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from seawall.policy.v1 import policy_pb2 as seawall_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eseawall/config/v1/config.proto\x12\x11seawall.config.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1eseawall/policy/v1/policy.proto\"\xd5\x05\n\rGatewayConfig\x12\x1b\n\x06listen\x18\x01 \x01(\tH\x00R\x06listen\x88\x01\x01\x12\"\n\nops_listen\x18\x02 \x01(\tH\x01R\topsListen\x88\x01\x01\x12*\n\x0e\x64\x65scriptor_set\x18\x03 \x01(\tH\x02R\rdescriptorSet\x88\x01\x01\x12\x19\n\x05proto\x18\x04 \x01(\tH\x03R\x05proto\x88\x01\x01\x12\x14\n\x05serve\x18\x05 \x03(\tR\x05serve\x12\x37\n\x08\x64\x65\x66\x61ults\x18\x06 \x01(\x0b\x32\x1b.seawall.config.v1.DefaultsR\x08\x64\x65\x66\x61ults\x12M\n\tupstreams\x18\x07 \x03(\x0b\x32/.seawall.config.v1.GatewayConfig.UpstreamsEntryR\tupstreams\x12J\n\x08services\x18\x08 \x03(\x0b\x32..seawall.config.v1.GatewayConfig.ServicesEntryR\x08services\x12\x37\n\x08\x63\x65ilings\x18\t \x01(\x0b\x32\x1b.seawall.config.v1.CeilingsR\x08\x63\x65ilings\x12.\n\x05\x64rain\x18\n \x01(\x0b\x32\x18.seawall.config.v1.DrainR\x05\x64rain\x1aY\n\x0eUpstreamsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.seawall.config.v1.UpstreamR\x05value:\x02\x38\x01\x1aW\n\rServicesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x30\n\x05value\x18\x02 \x01(\x0b\x32\x1a.seawall.config.v1.ServiceR\x05value:\x02\x38\x01\x42\t\n\x07_listenB\r\n\x0b_ops_listenB\x11\n\x0f_descriptor_setB\x08\n\x06_proto\"\x82\x01\n\x08\x44\x65\x66\x61ults\x12\x37\n\x06method\x18\x01 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06method\x12=\n\x08upstream\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x08upstream\"\x9f\x01\n\x08Upstream\x12\x15\n\x03url\x18\x01 \x01(\tH\x00R\x03url\x88\x01\x01\x12\x39\n\x06policy\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x06policy\x12\x39\n\x07methods\x18\x03 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x07methodsB\x06\n\x04_url\"\xe2\x01\n\x07Service\x12\x37\n\x06policy\x18\x01 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06policy\x12\x41\n\x07methods\x18\x02 \x03(\x0b\x32\'.seawall.config.v1.Service.MethodsEntryR\x07methods\x1a[\n\x0cMethodsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x35\n\x05value\x18\x02 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x05value:\x02\x38\x01\"\xc7\x02\n\x08\x43\x65ilings\x12\x35\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64\x65\x61\x64line\x12&\n\x0cmax_attempts\x18\x02 \x01(\rH\x00R\x0bmaxAttempts\x88\x01\x01\x12:\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxBackoff\x12/\n\x11max_request_bytes\x18\x04 \x01(\x04H\x01R\x0fmaxRequestBytes\x88\x01\x01\x12\x31\n\x12max_response_bytes\x18\x05 \x01(\x04H\x02R\x10maxResponseBytes\x88\x01\x01\x42\x0f\n\r_max_attemptsB\x14\n\x12_max_request_bytesB\x15\n\x13_max_response_bytes\"g\n\x05\x44rain\x12-\n\x04wait\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04wait\x12/\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05graceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eseawall/config/v1/config.proto\x12\x11seawall.config.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1eseawall/policy/v1/policy.proto\"\x85\x07\n\rGatewayConfig\x12\x1b\n\x06listen\x18\x01 \x01(\tH\x00R\x06listen\x88\x01\x01\x12\"\n\nops_listen\x18\x02 \x01(\tH\x01R\topsListen\x88\x01\x01\x12*\n\x0e\x64\x65scriptor_set\x18\x03 \x01(\tH\x02R\rdescriptorSet\x88\x01\x01\x12\x19\n\x05proto\x18\x04 \x01(\tH\x03R\x05proto\x88\x01\x01\x12\x14\n\x05serve\x18\x05 \x03(\tR\x05serve\x12\x37\n\x08\x64\x65\x66\x61ults\x18\x06 \x01(\x0b\x32\x1b.seawall.config.v1.DefaultsR\x08\x64\x65\x66\x61ults\x12M\n\tupstreams\x18\x07 \x03(\x0b\x32/.seawall.config.v1.GatewayConfig.UpstreamsEntryR\tupstreams\x12J\n\x08services\x18\x08 \x03(\x0b\x32..seawall.config.v1.GatewayConfig.ServicesEntryR\x08services\x12\x37\n\x08\x63\x65ilings\x18\t \x01(\x0b\x32\x1b.seawall.config.v1.CeilingsR\x08\x63\x65ilings\x12.\n\x05\x64rain\x18\n \x01(\x0b\x32\x18.seawall.config.v1.DrainR\x05\x64rain\x12\x37\n\x08overload\x18\x0b \x01(\x0b\x32\x1b.seawall.config.v1.OverloadR\x08overload\x12\x45\n\x0b\x63riticality\x18\x0c \x01(\x0b\x32#.seawall.config.v1.CriticalityTrustR\x0b\x63riticality\x12.\n\x05\x61\x64min\x18\r \x01(\x0b\x32\x18.seawall.config.v1.AdminR\x05\x61\x64min\x1aY\n\x0eUpstreamsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.seawall.config.v1.UpstreamR\x05value:\x02\x38\x01\x1aW\n\rServicesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x30\n\x05value\x18\x02 \x01(\x0b\x32\x1a.seawall.config.v1.ServiceR\x05value:\x02\x38\x01\x42\t\n\x07_listenB\r\n\x0b_ops_listenB\x11\n\x0f_descriptor_setB\x08\n\x06_proto\"\xb9\x01\n\x08Overload\x12\x1f\n\x08\x64isabled\x18\x01 \x01(\x08H\x00R\x08\x64isabled\x88\x01\x01\x12;\n\x0cmax_loop_lag\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxLoopLag\x12-\n\x10max_memory_share\x18\x03 \x01(\x01H\x01R\x0emaxMemoryShare\x88\x01\x01\x42\x0b\n\t_disabledB\x13\n\x11_max_memory_share\"7\n\x10\x43riticalityTrust\x12#\n\rtrusted_peers\x18\x01 \x03(\tR\x0ctrustedPeers\"2\n\x05\x41\x64min\x12\x1d\n\x07\x65nabled\x18\x01 \x01(\x08H\x00R\x07\x65nabled\x88\x01\x01\x42\n\n\x08_enabled\"\x82\x01\n\x08\x44\x65\x66\x61ults\x12\x37\n\x06method\x18\x01 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06method\x12=\n\x08upstream\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x08upstream\"\x9f\x01\n\x08Upstream\x12\x15\n\x03url\x18\x01 \x01(\tH\x00R\x03url\x88\x01\x01\x12\x39\n\x06policy\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x06policy\x12\x39\n\x07methods\x18\x03 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x07methodsB\x06\n\x04_url\"\xe2\x01\n\x07Service\x12\x37\n\x06policy\x18\x01 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06policy\x12\x41\n\x07methods\x18\x02 \x03(\x0b\x32\'.seawall.config.v1.Service.MethodsEntryR\x07methods\x1a[\n\x0cMethodsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x35\n\x05value\x18\x02 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x05value:\x02\x38\x01\"\xc7\x02\n\x08\x43\x65ilings\x12\x35\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64\x65\x61\x64line\x12&\n\x0cmax_attempts\x18\x02 \x01(\rH\x00R\x0bmaxAttempts\x88\x01\x01\x12:\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxBackoff\x12/\n\x11max_request_bytes\x18\x04 \x01(\x04H\x01R\x0fmaxRequestBytes\x88\x01\x01\x12\x31\n\x12max_response_bytes\x18\x05 \x01(\x04H\x02R\x10maxResponseBytes\x88\x01\x01\x42\x0f\n\r_max_attemptsB\x14\n\x12_max_request_bytesB\x15\n\x13_max_response_bytes\"g\n\x05\x44rain\x12-\n\x04wait\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04wait\x12/\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05graceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,21 +40,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICE_METHODSENTRY']._loaded_options = None
   _globals['_SERVICE_METHODSENTRY']._serialized_options = b'8\001'
   _globals['_GATEWAYCONFIG']._serialized_start=118
-  _globals['_GATEWAYCONFIG']._serialized_end=843
-  _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_start=610
-  _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_end=699
-  _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_start=701
-  _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_end=788
-  _globals['_DEFAULTS']._serialized_start=846
-  _globals['_DEFAULTS']._serialized_end=976
-  _globals['_UPSTREAM']._serialized_start=979
-  _globals['_UPSTREAM']._serialized_end=1138
-  _globals['_SERVICE']._serialized_start=1141
-  _globals['_SERVICE']._serialized_end=1367
-  _globals['_SERVICE_METHODSENTRY']._serialized_start=1276
-  _globals['_SERVICE_METHODSENTRY']._serialized_end=1367
-  _globals['_CEILINGS']._serialized_start=1370
-  _globals['_CEILINGS']._serialized_end=1697
-  _globals['_DRAIN']._serialized_start=1699
-  _globals['_DRAIN']._serialized_end=1802
+  _globals['_GATEWAYCONFIG']._serialized_end=1019
+  _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_start=786
+  _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_end=875
+  _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_start=877
+  _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_end=964
+  _globals['_OVERLOAD']._serialized_start=1022
+  _globals['_OVERLOAD']._serialized_end=1207
+  _globals['_CRITICALITYTRUST']._serialized_start=1209
+  _globals['_CRITICALITYTRUST']._serialized_end=1264
+  _globals['_ADMIN']._serialized_start=1266
+  _globals['_ADMIN']._serialized_end=1316
+  _globals['_DEFAULTS']._serialized_start=1319
+  _globals['_DEFAULTS']._serialized_end=1449
+  _globals['_UPSTREAM']._serialized_start=1452
+  _globals['_UPSTREAM']._serialized_end=1611
+  _globals['_SERVICE']._serialized_start=1614
+  _globals['_SERVICE']._serialized_end=1840
+  _globals['_SERVICE_METHODSENTRY']._serialized_start=1749
+  _globals['_SERVICE_METHODSENTRY']._serialized_end=1840
+  _globals['_CEILINGS']._serialized_start=1843
+  _globals['_CEILINGS']._serialized_end=2170
+  _globals['_DRAIN']._serialized_start=2172
+  _globals['_DRAIN']._serialized_end=2275
 # @@protoc_insertion_point(module_scope)

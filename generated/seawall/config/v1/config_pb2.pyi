@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GatewayConfig(_message.Message):
-    __slots__ = ("listen", "ops_listen", "descriptor_set", "proto", "serve", "defaults", "upstreams", "services", "ceilings", "drain")
+    __slots__ = ("listen", "ops_listen", "descriptor_set", "proto", "serve", "defaults", "upstreams", "services", "ceilings", "drain", "overload", "criticality", "admin")
     class UpstreamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,9 @@ class GatewayConfig(_message.Message):
     SERVICES_FIELD_NUMBER: _ClassVar[int]
     CEILINGS_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
+    OVERLOAD_FIELD_NUMBER: _ClassVar[int]
+    CRITICALITY_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_FIELD_NUMBER: _ClassVar[int]
     listen: str
     ops_listen: str
     descriptor_set: str
@@ -46,7 +49,32 @@ class GatewayConfig(_message.Message):
     services: _containers.MessageMap[str, Service]
     ceilings: Ceilings
     drain: Drain
-    def __init__(self, listen: _Optional[str] = ..., ops_listen: _Optional[str] = ..., descriptor_set: _Optional[str] = ..., proto: _Optional[str] = ..., serve: _Optional[_Iterable[str]] = ..., defaults: _Optional[_Union[Defaults, _Mapping]] = ..., upstreams: _Optional[_Mapping[str, Upstream]] = ..., services: _Optional[_Mapping[str, Service]] = ..., ceilings: _Optional[_Union[Ceilings, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ...) -> None: ...
+    overload: Overload
+    criticality: CriticalityTrust
+    admin: Admin
+    def __init__(self, listen: _Optional[str] = ..., ops_listen: _Optional[str] = ..., descriptor_set: _Optional[str] = ..., proto: _Optional[str] = ..., serve: _Optional[_Iterable[str]] = ..., defaults: _Optional[_Union[Defaults, _Mapping]] = ..., upstreams: _Optional[_Mapping[str, Upstream]] = ..., services: _Optional[_Mapping[str, Service]] = ..., ceilings: _Optional[_Union[Ceilings, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., overload: _Optional[_Union[Overload, _Mapping]] = ..., criticality: _Optional[_Union[CriticalityTrust, _Mapping]] = ..., admin: _Optional[_Union[Admin, _Mapping]] = ...) -> None: ...
+
+class Overload(_message.Message):
+    __slots__ = ("disabled", "max_loop_lag", "max_memory_share")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    MAX_LOOP_LAG_FIELD_NUMBER: _ClassVar[int]
+    MAX_MEMORY_SHARE_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    max_loop_lag: _duration_pb2.Duration
+    max_memory_share: float
+    def __init__(self, disabled: _Optional[bool] = ..., max_loop_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_memory_share: _Optional[float] = ...) -> None: ...
+
+class CriticalityTrust(_message.Message):
+    __slots__ = ("trusted_peers",)
+    TRUSTED_PEERS_FIELD_NUMBER: _ClassVar[int]
+    trusted_peers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, trusted_peers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Admin(_message.Message):
+    __slots__ = ("enabled",)
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    enabled: bool
+    def __init__(self, enabled: _Optional[bool] = ...) -> None: ...
 
 class Defaults(_message.Message):
     __slots__ = ("method", "upstream")

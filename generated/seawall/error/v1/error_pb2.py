@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cseawall/error/v1/error.proto\x12\x10seawall.error.v1\x1a\x1egoogle/protobuf/duration.proto\"\xae\x01\n\x0bUserMessage\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n\x06\x61\x63tion\x18\x03 \x01(\tR\x06\x61\x63tion\x12:\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay\x12!\n\x0cshould_retry\x18\x05 \x01(\x08R\x0bshouldRetry*\xc7\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REASON_UPSTREAM_STATUS\x10\x01\x12\x1e\n\x1aREASON_UPSTREAM_UNRESOLVED\x10\x02\x12\x1f\n\x1bREASON_UPSTREAM_UNREACHABLE\x10\x03\x12\x17\n\x13REASON_UPSTREAM_TLS\x10\x04\x12\x19\n\x15REASON_UPSTREAM_RESET\x10\x05\x12\"\n\x1eREASON_UPSTREAM_INVALID_ANSWER\x10\x06\x12$\n REASON_UPSTREAM_ANSWER_TOO_LARGE\x10\x07\x12\x1a\n\x16REASON_ATTEMPT_TIMEOUT\x10\x08\x12\x1c\n\x18REASON_DEADLINE_EXCEEDED\x10\t\x12\x1a\n\x16REASON_INVALID_REQUEST\x10\n\x12\x1c\n\x18REASON_REQUEST_TOO_LARGE\x10\x0b\x12\x13\n\x0fREASON_DRAINING\x10\x0c\x12\x13\n\x0fREASON_INTERNAL\x10\r\x12\x14\n\x10REASON_CANCELLED\x10\x0e\x12\x16\n\x12REASON_STREAM_IDLE\x10\x0f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cseawall/error/v1/error.proto\x12\x10seawall.error.v1\x1a\x1egoogle/protobuf/duration.proto\"\xae\x01\n\x0bUserMessage\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n\x06\x61\x63tion\x18\x03 \x01(\tR\x06\x61\x63tion\x12:\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay\x12!\n\x0cshould_retry\x18\x05 \x01(\x08R\x0bshouldRetry*\xf0\x04\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REASON_UPSTREAM_STATUS\x10\x01\x12\x1e\n\x1aREASON_UPSTREAM_UNRESOLVED\x10\x02\x12\x1f\n\x1bREASON_UPSTREAM_UNREACHABLE\x10\x03\x12\x17\n\x13REASON_UPSTREAM_TLS\x10\x04\x12\x19\n\x15REASON_UPSTREAM_RESET\x10\x05\x12\"\n\x1eREASON_UPSTREAM_INVALID_ANSWER\x10\x06\x12$\n REASON_UPSTREAM_ANSWER_TOO_LARGE\x10\x07\x12\x1a\n\x16REASON_ATTEMPT_TIMEOUT\x10\x08\x12\x1c\n\x18REASON_DEADLINE_EXCEEDED\x10\t\x12\x1a\n\x16REASON_INVALID_REQUEST\x10\n\x12\x1c\n\x18REASON_REQUEST_TOO_LARGE\x10\x0b\x12\x13\n\x0fREASON_DRAINING\x10\x0c\x12\x13\n\x0fREASON_INTERNAL\x10\r\x12\x14\n\x10REASON_CANCELLED\x10\x0e\x12\x16\n\x12REASON_STREAM_IDLE\x10\x0f\x12\x17\n\x13REASON_BREAKER_OPEN\x10\x10\x12\x16\n\x12REASON_NO_ENDPOINT\x10\x11\x12\x1c\n\x18REASON_CONCURRENCY_LIMIT\x10\x12\x12\x10\n\x0cREASON_PACED\x10\x13\x12\x15\n\x11REASON_OVERLOADED\x10\x14\x12\x18\n\x14REASON_QUORUM_MISSED\x10\x15\x12\x15\n\x11REASON_SERIALIZED\x10\x16\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'seawall.error.v1.error_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REASON']._serialized_start=260
-  _globals['_REASON']._serialized_end=715
+  _globals['_REASON']._serialized_end=884
   _globals['_USERMESSAGE']._serialized_start=83
   _globals['_USERMESSAGE']._serialized_end=257
 # @@protoc_insertion_point(module_scope)

@@ -27,6 +27,13 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_INTERNAL: _ClassVar[Reason]
     REASON_CANCELLED: _ClassVar[Reason]
     REASON_STREAM_IDLE: _ClassVar[Reason]
+    REASON_BREAKER_OPEN: _ClassVar[Reason]
+    REASON_NO_ENDPOINT: _ClassVar[Reason]
+    REASON_CONCURRENCY_LIMIT: _ClassVar[Reason]
+    REASON_PACED: _ClassVar[Reason]
+    REASON_OVERLOADED: _ClassVar[Reason]
+    REASON_QUORUM_MISSED: _ClassVar[Reason]
+    REASON_SERIALIZED: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_UPSTREAM_STATUS: Reason
 REASON_UPSTREAM_UNRESOLVED: Reason
@@ -43,6 +50,13 @@ REASON_DRAINING: Reason
 REASON_INTERNAL: Reason
 REASON_CANCELLED: Reason
 REASON_STREAM_IDLE: Reason
+REASON_BREAKER_OPEN: Reason
+REASON_NO_ENDPOINT: Reason
+REASON_CONCURRENCY_LIMIT: Reason
+REASON_PACED: Reason
+REASON_OVERLOADED: Reason
+REASON_QUORUM_MISSED: Reason
+REASON_SERIALIZED: Reason
 
 class UserMessage(_message.Message):
     __slots__ = ("title", "text", "action", "retry_delay", "should_retry")

@@ -10,6 +10,19 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Criticality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CRITICALITY_UNSPECIFIED: _ClassVar[Criticality]
+    SHEDDABLE: _ClassVar[Criticality]
+    SHEDDABLE_PLUS: _ClassVar[Criticality]
+    CRITICAL: _ClassVar[Criticality]
+    CRITICAL_PLUS: _ClassVar[Criticality]
+CRITICALITY_UNSPECIFIED: Criticality
+SHEDDABLE: Criticality
+SHEDDABLE_PLUS: Criticality
+CRITICAL: Criticality
+CRITICAL_PLUS: Criticality
 METHOD_FIELD_NUMBER: _ClassVar[int]
 method: _descriptor.FieldDescriptor
 SERVICE_FIELD_NUMBER: _ClassVar[int]
@@ -20,7 +33,7 @@ FIELD_FIELD_NUMBER: _ClassVar[int]
 field: _descriptor.FieldDescriptor
 
 class MethodPolicy(_message.Message):
-    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request")
+    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize")
     class Idempotency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IDEMPOTENCY_UNSPECIFIED: _ClassVar[MethodPolicy.Idempotency]
@@ -41,6 +54,13 @@ class MethodPolicy(_message.Message):
     IDEMPOTENCY_FIELD_NUMBER: _ClassVar[int]
     JSON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    HEDGE_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_FIELD_NUMBER: _ClassVar[int]
+    CRITICALITY_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    FAN_OUT_FIELD_NUMBER: _ClassVar[int]
+    SCATTER_FIELD_NUMBER: _ClassVar[int]
+    SERIALIZE_FIELD_NUMBER: _ClassVar[int]
     upstream: str
     deadline: DeadlinePolicy
     retry: RetryPolicy
@@ -51,7 +71,14 @@ class MethodPolicy(_message.Message):
     idempotency: MethodPolicy.Idempotency
     json: JsonPolicy
     request: RequestPolicy
-    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ...) -> None: ...
+    hedge: HedgePolicy
+    breaker: BreakerPolicy
+    criticality: Criticality
+    fallback: FallbackPolicy
+    fan_out: FanOutPolicy
+    scatter: ScatterPolicy
+    serialize: SerializePolicy
+    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ...) -> None: ...
 
 class DeadlinePolicy(_message.Message):
     __slots__ = ("default", "maximum", "margin")
@@ -64,7 +91,7 @@ class DeadlinePolicy(_message.Message):
     def __init__(self, default: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., maximum: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., margin: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RetryPolicy(_message.Message):
-    __slots__ = ("disabled", "max_attempts", "initial_backoff", "max_backoff", "backoff_multiplier", "jitter", "retryable_http_statuses", "per_attempt_timeout", "max_retry_after")
+    __slots__ = ("disabled", "max_attempts", "initial_backoff", "max_backoff", "backoff_multiplier", "jitter", "retryable_http_statuses", "per_attempt_timeout", "max_retry_after", "pushback")
     class Jitter(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         JITTER_UNSPECIFIED: _ClassVar[RetryPolicy.Jitter]
@@ -88,6 +115,7 @@ class RetryPolicy(_message.Message):
     RETRYABLE_HTTP_STATUSES_FIELD_NUMBER: _ClassVar[int]
     PER_ATTEMPT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     MAX_RETRY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    PUSHBACK_FIELD_NUMBER: _ClassVar[int]
     disabled: bool
     max_attempts: int
     initial_backoff: _duration_pb2.Duration
@@ -97,7 +125,205 @@ class RetryPolicy(_message.Message):
     retryable_http_statuses: _containers.RepeatedScalarFieldContainer[int]
     per_attempt_timeout: _duration_pb2.Duration
     max_retry_after: _duration_pb2.Duration
-    def __init__(self, disabled: _Optional[bool] = ..., max_attempts: _Optional[int] = ..., initial_backoff: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_backoff: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_multiplier: _Optional[float] = ..., jitter: _Optional[_Union[RetryPolicy.Jitter, str]] = ..., retryable_http_statuses: _Optional[_Iterable[int]] = ..., per_attempt_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_retry_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    pushback: bool
+    def __init__(self, disabled: _Optional[bool] = ..., max_attempts: _Optional[int] = ..., initial_backoff: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_backoff: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backoff_multiplier: _Optional[float] = ..., jitter: _Optional[_Union[RetryPolicy.Jitter, str]] = ..., retryable_http_statuses: _Optional[_Iterable[int]] = ..., per_attempt_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_retry_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pushback: _Optional[bool] = ...) -> None: ...
+
+class HedgePolicy(_message.Message):
+    __slots__ = ("disabled", "delay", "quantile", "min_delay", "max_hedges", "max_share")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    DELAY_FIELD_NUMBER: _ClassVar[int]
+    QUANTILE_FIELD_NUMBER: _ClassVar[int]
+    MIN_DELAY_FIELD_NUMBER: _ClassVar[int]
+    MAX_HEDGES_FIELD_NUMBER: _ClassVar[int]
+    MAX_SHARE_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    delay: _duration_pb2.Duration
+    quantile: float
+    min_delay: _duration_pb2.Duration
+    max_hedges: int
+    max_share: float
+    def __init__(self, disabled: _Optional[bool] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., quantile: _Optional[float] = ..., min_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_hedges: _Optional[int] = ..., max_share: _Optional[float] = ...) -> None: ...
+
+class BreakerPolicy(_message.Message):
+    __slots__ = ("disabled", "consecutive_failures", "failure_rate", "slow_call_rate", "slow_call_duration", "minimum_calls", "window", "window_calls", "failure_http_statuses", "open_time", "open_time_multiplier", "max_open_time", "open_time_jitter", "probes", "successes_to_close", "probe_timeout", "mode", "key_metadata", "key_field", "max_keys")
+    class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MODE_UNSPECIFIED: _ClassVar[BreakerPolicy.Mode]
+        AUTOMATIC: _ClassVar[BreakerPolicy.Mode]
+        FORCED_OPEN: _ClassVar[BreakerPolicy.Mode]
+        MONITOR_ONLY: _ClassVar[BreakerPolicy.Mode]
+    MODE_UNSPECIFIED: BreakerPolicy.Mode
+    AUTOMATIC: BreakerPolicy.Mode
+    FORCED_OPEN: BreakerPolicy.Mode
+    MONITOR_ONLY: BreakerPolicy.Mode
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    CONSECUTIVE_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_RATE_FIELD_NUMBER: _ClassVar[int]
+    SLOW_CALL_RATE_FIELD_NUMBER: _ClassVar[int]
+    SLOW_CALL_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_CALLS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_CALLS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_HTTP_STATUSES_FIELD_NUMBER: _ClassVar[int]
+    OPEN_TIME_FIELD_NUMBER: _ClassVar[int]
+    OPEN_TIME_MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    MAX_OPEN_TIME_FIELD_NUMBER: _ClassVar[int]
+    OPEN_TIME_JITTER_FIELD_NUMBER: _ClassVar[int]
+    PROBES_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSES_TO_CLOSE_FIELD_NUMBER: _ClassVar[int]
+    PROBE_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    KEY_METADATA_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_FIELD_NUMBER: _ClassVar[int]
+    MAX_KEYS_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    consecutive_failures: int
+    failure_rate: float
+    slow_call_rate: float
+    slow_call_duration: _duration_pb2.Duration
+    minimum_calls: int
+    window: _duration_pb2.Duration
+    window_calls: int
+    failure_http_statuses: _containers.RepeatedScalarFieldContainer[int]
+    open_time: _duration_pb2.Duration
+    open_time_multiplier: float
+    max_open_time: _duration_pb2.Duration
+    open_time_jitter: float
+    probes: int
+    successes_to_close: int
+    probe_timeout: _duration_pb2.Duration
+    mode: BreakerPolicy.Mode
+    key_metadata: str
+    key_field: str
+    max_keys: int
+    def __init__(self, disabled: _Optional[bool] = ..., consecutive_failures: _Optional[int] = ..., failure_rate: _Optional[float] = ..., slow_call_rate: _Optional[float] = ..., slow_call_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., minimum_calls: _Optional[int] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., window_calls: _Optional[int] = ..., failure_http_statuses: _Optional[_Iterable[int]] = ..., open_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., open_time_multiplier: _Optional[float] = ..., max_open_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., open_time_jitter: _Optional[float] = ..., probes: _Optional[int] = ..., successes_to_close: _Optional[int] = ..., probe_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., mode: _Optional[_Union[BreakerPolicy.Mode, str]] = ..., key_metadata: _Optional[str] = ..., key_field: _Optional[str] = ..., max_keys: _Optional[int] = ...) -> None: ...
+
+class FallbackPolicy(_message.Message):
+    __slots__ = ("disabled", "steps", "on", "primary_timeout")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    ON_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    steps: _containers.RepeatedCompositeFieldContainer[FallbackStep]
+    on: _containers.RepeatedScalarFieldContainer[str]
+    primary_timeout: _duration_pb2.Duration
+    def __init__(self, disabled: _Optional[bool] = ..., steps: _Optional[_Iterable[_Union[FallbackStep, _Mapping]]] = ..., on: _Optional[_Iterable[str]] = ..., primary_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class FallbackStep(_message.Message):
+    __slots__ = ("method", "upstream", "answer", "name", "request", "response")
+    class RequestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ResponseEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    upstream: str
+    answer: str
+    name: str
+    request: _containers.ScalarMap[str, str]
+    response: _containers.ScalarMap[str, str]
+    def __init__(self, method: _Optional[str] = ..., upstream: _Optional[str] = ..., answer: _Optional[str] = ..., name: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., response: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class FanOutPolicy(_message.Message):
+    __slots__ = ("branches", "quorum", "reserve")
+    BRANCHES_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_FIELD_NUMBER: _ClassVar[int]
+    RESERVE_FIELD_NUMBER: _ClassVar[int]
+    branches: _containers.RepeatedCompositeFieldContainer[FanOutBranch]
+    quorum: int
+    reserve: _duration_pb2.Duration
+    def __init__(self, branches: _Optional[_Iterable[_Union[FanOutBranch, _Mapping]]] = ..., quorum: _Optional[int] = ..., reserve: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class FanOutBranch(_message.Message):
+    __slots__ = ("method", "field", "request", "need", "timeout")
+    class Need(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NEED_UNSPECIFIED: _ClassVar[FanOutBranch.Need]
+        REQUIRED: _ClassVar[FanOutBranch.Need]
+        OPTIONAL: _ClassVar[FanOutBranch.Need]
+        QUORUM: _ClassVar[FanOutBranch.Need]
+    NEED_UNSPECIFIED: FanOutBranch.Need
+    REQUIRED: FanOutBranch.Need
+    OPTIONAL: FanOutBranch.Need
+    QUORUM: FanOutBranch.Need
+    class RequestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    NEED_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    field: str
+    request: _containers.ScalarMap[str, str]
+    need: FanOutBranch.Need
+    timeout: _duration_pb2.Duration
+    def __init__(self, method: _Optional[str] = ..., field: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., need: _Optional[_Union[FanOutBranch.Need, str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., **kwargs) -> None: ...
+
+class ScatterPolicy(_message.Message):
+    __slots__ = ("method", "items", "results", "request", "result", "status", "max_parallel", "item_timeout", "max_items", "reserve")
+    class RequestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARALLEL_FIELD_NUMBER: _ClassVar[int]
+    ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    RESERVE_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    items: str
+    results: str
+    request: _containers.ScalarMap[str, str]
+    result: str
+    status: str
+    max_parallel: int
+    item_timeout: _duration_pb2.Duration
+    max_items: int
+    reserve: _duration_pb2.Duration
+    def __init__(self, method: _Optional[str] = ..., items: _Optional[str] = ..., results: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., result: _Optional[str] = ..., status: _Optional[str] = ..., max_parallel: _Optional[int] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_items: _Optional[int] = ..., reserve: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class SerializePolicy(_message.Message):
+    __slots__ = ("disabled", "field", "max_queued", "max_keys")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_FIELD_NUMBER: _ClassVar[int]
+    MAX_KEYS_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    field: str
+    max_queued: int
+    max_keys: int
+    def __init__(self, disabled: _Optional[bool] = ..., field: _Optional[str] = ..., max_queued: _Optional[int] = ..., max_keys: _Optional[int] = ...) -> None: ...
 
 class HeaderPolicy(_message.Message):
     __slots__ = ("forward_request", "forward_response", "set", "request_fields", "response_fields")
@@ -277,18 +503,176 @@ class StreamPolicy(_message.Message):
     def __init__(self, format: _Optional[_Union[StreamPolicy.Format, str]] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., enveloped: _Optional[bool] = ..., events: _Optional[_Iterable[str]] = ..., end_of_stream: _Optional[str] = ..., requests: _Optional[_Union[StreamPolicy.Requests, str]] = ...) -> None: ...
 
 class UpstreamPolicy(_message.Message):
-    __slots__ = ("name", "url", "pool", "tls", "redirects")
+    __slots__ = ("name", "url", "pool", "tls", "redirects", "endpoints", "discovery", "load_balancing", "outlier_detection", "health_check", "reachability", "breaker", "retry_budget", "bulkhead", "adaptive_concurrency", "pacing")
     NAME_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
     REDIRECTS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    DISCOVERY_FIELD_NUMBER: _ClassVar[int]
+    LOAD_BALANCING_FIELD_NUMBER: _ClassVar[int]
+    OUTLIER_DETECTION_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_CHECK_FIELD_NUMBER: _ClassVar[int]
+    REACHABILITY_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_FIELD_NUMBER: _ClassVar[int]
+    RETRY_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    BULKHEAD_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVE_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    PACING_FIELD_NUMBER: _ClassVar[int]
     name: str
     url: str
     pool: ConnectionPool
     tls: UpstreamTls
     redirects: RedirectPolicy
-    def __init__(self, name: _Optional[str] = ..., url: _Optional[str] = ..., pool: _Optional[_Union[ConnectionPool, _Mapping]] = ..., tls: _Optional[_Union[UpstreamTls, _Mapping]] = ..., redirects: _Optional[_Union[RedirectPolicy, _Mapping]] = ...) -> None: ...
+    endpoints: _containers.RepeatedScalarFieldContainer[str]
+    discovery: DiscoveryPolicy
+    load_balancing: LoadBalancingPolicy
+    outlier_detection: OutlierPolicy
+    health_check: HealthCheckPolicy
+    reachability: ReachabilityPolicy
+    breaker: BreakerPolicy
+    retry_budget: RetryBudgetPolicy
+    bulkhead: BulkheadPolicy
+    adaptive_concurrency: AdaptiveConcurrencyPolicy
+    pacing: PacingPolicy
+    def __init__(self, name: _Optional[str] = ..., url: _Optional[str] = ..., pool: _Optional[_Union[ConnectionPool, _Mapping]] = ..., tls: _Optional[_Union[UpstreamTls, _Mapping]] = ..., redirects: _Optional[_Union[RedirectPolicy, _Mapping]] = ..., endpoints: _Optional[_Iterable[str]] = ..., discovery: _Optional[_Union[DiscoveryPolicy, _Mapping]] = ..., load_balancing: _Optional[_Union[LoadBalancingPolicy, _Mapping]] = ..., outlier_detection: _Optional[_Union[OutlierPolicy, _Mapping]] = ..., health_check: _Optional[_Union[HealthCheckPolicy, _Mapping]] = ..., reachability: _Optional[_Union[ReachabilityPolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., retry_budget: _Optional[_Union[RetryBudgetPolicy, _Mapping]] = ..., bulkhead: _Optional[_Union[BulkheadPolicy, _Mapping]] = ..., adaptive_concurrency: _Optional[_Union[AdaptiveConcurrencyPolicy, _Mapping]] = ..., pacing: _Optional[_Union[PacingPolicy, _Mapping]] = ...) -> None: ...
+
+class DiscoveryPolicy(_message.Message):
+    __slots__ = ("mode", "refresh_interval")
+    class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MODE_UNSPECIFIED: _ClassVar[DiscoveryPolicy.Mode]
+        LOGICAL: _ClassVar[DiscoveryPolicy.Mode]
+        ADDRESSES: _ClassVar[DiscoveryPolicy.Mode]
+    MODE_UNSPECIFIED: DiscoveryPolicy.Mode
+    LOGICAL: DiscoveryPolicy.Mode
+    ADDRESSES: DiscoveryPolicy.Mode
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    mode: DiscoveryPolicy.Mode
+    refresh_interval: _duration_pb2.Duration
+    def __init__(self, mode: _Optional[_Union[DiscoveryPolicy.Mode, str]] = ..., refresh_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class LoadBalancingPolicy(_message.Message):
+    __slots__ = ("policy", "panic_threshold")
+    class Policy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        POLICY_UNSPECIFIED: _ClassVar[LoadBalancingPolicy.Policy]
+        LEAST_REQUEST: _ClassVar[LoadBalancingPolicy.Policy]
+        PEAK_EWMA: _ClassVar[LoadBalancingPolicy.Policy]
+    POLICY_UNSPECIFIED: LoadBalancingPolicy.Policy
+    LEAST_REQUEST: LoadBalancingPolicy.Policy
+    PEAK_EWMA: LoadBalancingPolicy.Policy
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    PANIC_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    policy: LoadBalancingPolicy.Policy
+    panic_threshold: float
+    def __init__(self, policy: _Optional[_Union[LoadBalancingPolicy.Policy, str]] = ..., panic_threshold: _Optional[float] = ...) -> None: ...
+
+class OutlierPolicy(_message.Message):
+    __slots__ = ("disabled", "consecutive_failures", "failure_rate", "minimum_calls", "minimum_endpoints", "interval", "base_ejection_time", "max_ejection_time", "max_ejected_share")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    CONSECUTIVE_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_RATE_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_CALLS_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    BASE_EJECTION_TIME_FIELD_NUMBER: _ClassVar[int]
+    MAX_EJECTION_TIME_FIELD_NUMBER: _ClassVar[int]
+    MAX_EJECTED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    consecutive_failures: int
+    failure_rate: float
+    minimum_calls: int
+    minimum_endpoints: int
+    interval: _duration_pb2.Duration
+    base_ejection_time: _duration_pb2.Duration
+    max_ejection_time: _duration_pb2.Duration
+    max_ejected_share: float
+    def __init__(self, disabled: _Optional[bool] = ..., consecutive_failures: _Optional[int] = ..., failure_rate: _Optional[float] = ..., minimum_calls: _Optional[int] = ..., minimum_endpoints: _Optional[int] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., base_ejection_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_ejection_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_ejected_share: _Optional[float] = ...) -> None: ...
+
+class HealthCheckPolicy(_message.Message):
+    __slots__ = ("disabled", "path", "interval", "timeout", "unhealthy_threshold", "healthy_threshold")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    UNHEALTHY_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    HEALTHY_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    path: str
+    interval: _duration_pb2.Duration
+    timeout: _duration_pb2.Duration
+    unhealthy_threshold: int
+    healthy_threshold: int
+    def __init__(self, disabled: _Optional[bool] = ..., path: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., unhealthy_threshold: _Optional[int] = ..., healthy_threshold: _Optional[int] = ...) -> None: ...
+
+class ReachabilityPolicy(_message.Message):
+    __slots__ = ("disabled", "consecutive_failures", "probe_interval")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    CONSECUTIVE_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    PROBE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    consecutive_failures: int
+    probe_interval: _duration_pb2.Duration
+    def __init__(self, disabled: _Optional[bool] = ..., consecutive_failures: _Optional[int] = ..., probe_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class RetryBudgetPolicy(_message.Message):
+    __slots__ = ("disabled", "share", "min_per_second", "window")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    MIN_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    share: float
+    min_per_second: float
+    window: _duration_pb2.Duration
+    def __init__(self, disabled: _Optional[bool] = ..., share: _Optional[float] = ..., min_per_second: _Optional[float] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class BulkheadPolicy(_message.Message):
+    __slots__ = ("disabled", "max_in_flight", "max_queued", "max_wait")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    MAX_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAIT_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    max_in_flight: int
+    max_queued: int
+    max_wait: _duration_pb2.Duration
+    def __init__(self, disabled: _Optional[bool] = ..., max_in_flight: _Optional[int] = ..., max_queued: _Optional[int] = ..., max_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class AdaptiveConcurrencyPolicy(_message.Message):
+    __slots__ = ("disabled", "min_limit", "max_limit", "initial_limit", "latency_tolerance", "slow_start")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    MIN_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_TOLERANCE_FIELD_NUMBER: _ClassVar[int]
+    SLOW_START_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    min_limit: int
+    max_limit: int
+    initial_limit: int
+    latency_tolerance: float
+    slow_start: bool
+    def __init__(self, disabled: _Optional[bool] = ..., min_limit: _Optional[int] = ..., max_limit: _Optional[int] = ..., initial_limit: _Optional[int] = ..., latency_tolerance: _Optional[float] = ..., slow_start: _Optional[bool] = ...) -> None: ...
+
+class PacingPolicy(_message.Message):
+    __slots__ = ("disabled", "requests", "per", "burst", "max_queued", "learn")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    PER_FIELD_NUMBER: _ClassVar[int]
+    BURST_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_FIELD_NUMBER: _ClassVar[int]
+    LEARN_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    requests: int
+    per: _duration_pb2.Duration
+    burst: int
+    max_queued: int
+    learn: bool
+    def __init__(self, disabled: _Optional[bool] = ..., requests: _Optional[int] = ..., per: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., burst: _Optional[int] = ..., max_queued: _Optional[int] = ..., learn: _Optional[bool] = ...) -> None: ...
 
 class RedirectPolicy(_message.Message):
     __slots__ = ("max_redirects",)
