@@ -86,6 +86,8 @@ class CallError(Exception):
         upstream: its name, where one was involved.
         violations: the fields at fault, for INVALID_ARGUMENT.
         details: further google.rpc details, as serialized google.protobuf.Any.
+        pushback_s: seconds after which a caller that retries by itself should do so
+            (gRFC A6), below zero for not at all; None leaves it to the caller.
     """
 
     code: Code
@@ -99,6 +101,7 @@ class CallError(Exception):
     upstream: str = ""
     violations: Sequence[Violation] = ()
     details: Sequence[Any] = field(default=())
+    pushback_s: float | None = None
 
     def __str__(self) -> str:
         return f"{self.code.name} ({self.reason}): {self.message}"

@@ -4,6 +4,8 @@ Details, in this order: what the upstream sent, then ErrorInfo (domain "seawall"
 RetryInfo, BadRequest and seawall.error.v1.UserMessage. All of it stays under
 `MAX_DETAILS`, because clients refuse trailers of more than 8 KiB and then lose the
 status too; what is dropped first is what the upstream sent.
+
+Beside them `grpc-retry-pushback-ms` (gRFC A6) where the error says when to retry, or not to.
 """
 
 from collections.abc import Sequence
@@ -153,8 +155,8 @@ def to_trailers(error: CallError, attempts: int) -> tuple[grpc.StatusCode, str, 
         if room >= 0:
             kept.append(any_pb2.Any.FromString(serialized))
     status = status_pb2.Status(code=int(error.code), message=message, details=[*kept, *own])
-    return (
-        CODES[error.code],
-        message,
-        (("grpc-status-details-bin", status.SerializeToString()),),
-    )
+    trailers: Trailers = (("grpc-status-details-bin", status.SerializeToString()),)
+    if error.pushback_s is not None:
+        told = -1 if error.pushback_s < 0 else round(error.pushback_s * 1000)
+        trailers = (*trailers, ("grpc-retry-pushback-ms", str(told)))
+    return CODES[error.code], message, trailers
