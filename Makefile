@@ -5,11 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-GOOGLEAPIS := build/googleapis/google/api
+GOOGLEAPIS := build/googleapis/.copied
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/build/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint format generate check-generated breaking bench bench-codec lock tools clean
+.PHONY: help run test test-full lint format generate check-generated breaking bench bench-codec chaos lock tools clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -22,9 +22,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(GOOGLEAPIS): $(STAMP)
-	@mkdir -p $@
-	@$(BIN)/python tools/copy_googleapis.py $@
+$(GOOGLEAPIS): $(STAMP) tools/copy_googleapis.py
+	@$(BIN)/python tools/copy_googleapis.py build/googleapis
+	@touch $@
 
 run: $(STAMP) ## Start the demo on localhost:50051; Ctrl-C ends it
 	@$(BIN)/seawall demo
@@ -68,6 +68,9 @@ breaking: $(STAMP) $(GOOGLEAPIS) ## Fail where a proto breaks what it promised b
 
 bench: $(STAMP) ## Seawall beside Envoy and hand-written gateways, one run, one table
 	@$(BIN)/python -m bench
+
+chaos: $(STAMP) ## Ten faults, beside Envoy and what people write today; about 40 minutes
+	@$(BIN)/python -m bench.chaos
 
 bench-codec: $(STAMP) ## The JSON codec against json_format, one run, one table
 	@$(BIN)/python -m bench.codec

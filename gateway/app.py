@@ -7,45 +7,41 @@ rest and runs it.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from google.protobuf.descriptor import Descriptor
-from seawall.policy.v1.policy_pb2 import MethodPolicy
+from seawall.config.v1.config_pb2 import GatewayConfig
 
-from gateway import __version__
-from gateway.chain import Pipeline, local_pipeline, rest_pipeline
+from gateway.admin import upstreams as admin
+from gateway.chain import Surroundings, local_pipeline
 from gateway.config.checks import seconds
 from gateway.config.document import Document, empty_document, read_document
-from gateway.config.effective import EffectiveMethod, method_options
 from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
-from gateway.config.writing import habits_of, request_options
 from gateway.core.call import MethodInfo
 from gateway.core.clock import Clock, Rng, SystemClock, system_rng
 from gateway.core.errors import ConfigError
 from gateway.core.events import Events, Listener
-from gateway.core.http import HttpClient
+from gateway.core.state import UpstreamState
 from gateway.dispatch import Dispatch
-from gateway.downstream import new_client
 from gateway.ingress.address import Address, parse_address
 from gateway.ingress.gate import Gate
 from gateway.ingress.handler import CallHandler
 from gateway.ingress.health import SERVICE as HEALTH
 from gateway.ingress.health import Health
+from gateway.ingress.local import LocalUnary
 from gateway.ingress.ops import OpsServer
 from gateway.ingress.reflection import SERVICES as REFLECTION
 from gateway.ingress.reflection import Reflection, own_pool
 from gateway.ingress.server import Server, ServerOptions
+from gateway.interceptors.arrival import TrustedPeers
+from gateway.interceptors.overload.guard import OverloadGuard, OverloadOptions
+from gateway.interceptors.overload.memory import MemoryReader
+from gateway.interceptors.overload.sampler import OverloadSampler
+from gateway.pipelines import Pipelines
 from gateway.telemetry.metrics import Metrics
-from gateway.transcode.codec import JsonCodec
-from gateway.transcode.decode import AnswerDecoder
-from gateway.transcode.encode import RequestEncoder
-from gateway.transcode.habits import Habits
-from gateway.transcode.header_fields import ResponseHeaderFields
-from gateway.transcode.headers import HeaderForwarding
-from gateway.transcode.kinds import rest_target
-from gateway.transcode.target import RestParts
+from gateway.upstream import Upstream
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 DEFAULT_OPS_LISTEN = "127.0.0.1:9464"
@@ -166,17 +162,37 @@ class Gateway:
         config = loaded.document.config
         listen, ops_listen = _listen_addresses(settings, loaded.document)
         gate = Gate()
-        metrics = Metrics(lambda: gate.inside)
+        metrics = Metrics(lambda: gate.inside, self.upstream_states)
         self._events = Events((metrics, *listeners))
-        self._clients: dict[str, HttpClient] = {
-            name: new_client(upstream.client_options(), self._clock, self._rng)
-            for name, upstream in loaded.resolved.upstreams.items()
-        }
-        self._codecs: dict[tuple[int, Habits], JsonCodec] = {}
+        guard = overload_guard(config)
+        self._sampler = (
+            None
+            if guard is None
+            else OverloadSampler(guard, self._clock, self._events, MemoryReader())
+        )
+        trusted = config.criticality.trusted_peers
+        self._around = Surroundings(
+            clock=self._clock,
+            rng=self._rng,
+            events=self._events,
+            overload=guard,
+            trusted=TrustedPeers(trusted) if trusted else None,
+        )
+        self._upstreams: dict[str, Upstream] = {}
+        for name, upstream in loaded.resolved.upstreams.items():
+            one = Upstream(name, upstream.options(), self._clock, self._rng, self._events)
+            one.connect()
+            self._upstreams[name] = one
         methods = loaded.resolved.methods
         served = list(dict.fromkeys(method.method.service for method in methods))
         health = Health(served)
-        reflection = Reflection((self._schema.pool, own_pool()), [*served, HEALTH, *REFLECTION])
+        own = [HEALTH, *REFLECTION, *([admin.SERVICE] if config.admin.enabled else [])]
+        reflection = Reflection((self._schema.pool, own_pool()), [*served, *own])
+        local = health.targets() | reflection.targets()
+        if config.admin.enabled:
+            local[MethodInfo(admin.SERVICE, "ListUpstreams")] = LocalUnary(
+                admin.LIST_REQUEST, partial(admin.list_upstreams, self.upstream_states)
+            )
 
         def end_streams() -> None:
             health.end_watches()
@@ -184,10 +200,10 @@ class Gateway:
 
         self.dispatch = Dispatch(
             [
-                *(self._rest(method) for method in methods),
+                *Pipelines(loaded.schema, loaded.resolved, self._upstreams, self._around).build(),
                 *(
                     local_pipeline(method, target, self._clock, self._events)
-                    for method, target in (health.targets() | reflection.targets()).items()
+                    for method, target in local.items()
                 ),
             ]
         )
@@ -211,48 +227,9 @@ class Gateway:
             else None
         )
 
-    def _rest(self, effective: EffectiveMethod) -> Pipeline:
-        descriptor, policy = effective.descriptor, effective.policy
-        codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
-        request = self._schema.new_message(descriptor.input_type)
-        options = method_options(effective, request.FromString, f"seawall/{__version__}")
-        parts = RestParts(
-            decoder=self._decoder(effective.method, descriptor.output_type, policy, codec),
-            headers=HeaderForwarding(
-                policy.headers.forward_request, policy.headers.forward_response
-            ),
-            client=self._clients[effective.upstream],
-            options=options.rest,
-            pool=self._schema.pool,
-            clock=self._clock,
-        )
-        encoder = RequestEncoder(effective.bindings, codec, request_options(policy))
-        target = rest_target(options.method, parts, descriptor.output_type, encoder)
-        return rest_pipeline(options, encoder, target, self._clock, self._rng, self._events)
-
-    def _codec(self, max_depth: int, habits: Habits) -> JsonCodec:
-        known = self._codecs.get((max_depth, habits))
-        if known is None:
-            known = JsonCodec(self._schema.pool, max_depth, habits)
-            self._codecs[max_depth, habits] = known
-        return known
-
-    def _decoder(
-        self, method: MethodInfo, message: Descriptor, policy: MethodPolicy, codec: JsonCodec
-    ) -> AnswerDecoder:
-        new_message = self._schema.new_message(message)
-        root = policy.json.response_root
-        fields = {k.lower(): v for k, v in policy.headers.response_fields.items()}
-        if method.server_streaming:
-            fields = {}
-        return AnswerDecoder(
-            new_message,
-            codec,
-            root.split(".") if root else (),
-            ResponseHeaderFields(message, fields, habits_of(policy), codec, new_message)
-            if fields
-            else None,
-        )
+    def upstream_states(self) -> list[UpstreamState]:
+        """Return the state of each upstream now."""
+        return [upstream.state() for upstream in self._upstreams.values()]
 
     @property
     def address(self) -> str:
@@ -274,6 +251,10 @@ class Gateway:
             if self._ops is not None:
                 await self._ops.start()
             await self._server.start()
+            for upstream in self._upstreams.values():
+                upstream.start()
+            if self._sampler is not None:
+                self._sampler.start()
         except BaseException:
             await self._close()
             raise
@@ -286,5 +267,19 @@ class Gateway:
     async def _close(self) -> None:
         if self._ops is not None:
             await self._ops.stop()
-        for client in self._clients.values():
-            await client.close()
+        if self._sampler is not None:
+            await self._sampler.stop()
+        for upstream in self._upstreams.values():
+            await upstream.close()
+
+
+def overload_guard(config: GatewayConfig) -> OverloadGuard | None:
+    """Return the guard of the process, None where it is off."""
+    overload, options = config.overload, OverloadOptions()
+    if overload.disabled:
+        return None
+    if overload.HasField("max_loop_lag"):
+        options = replace(options, max_loop_lag_s=seconds(overload.max_loop_lag))
+    if overload.HasField("max_memory_share"):
+        options = replace(options, max_memory_share=overload.max_memory_share)
+    return OverloadGuard(options)

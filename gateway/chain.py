@@ -4,12 +4,17 @@ Outermost first. What stands further out sees less and costs less: a call is
 refused before it is decoded where that is possible, and everything from `retry`
 inwards happens once an attempt. A pipeline holds only what its policy asks for.
 
+Of what stands around an attempt, what refuses at once comes before what waits: a call
+is not queued for an upstream whose breaker is open. The breaker is asked twice, because
+it may have opened while the attempt waited; only the second time takes a permit.
+
 A method whose caller streams has the same order, with two differences: decode and encode
 are those of a stream, and where each of its messages is a request of its own, `each`
-runs what stands behind it once a message.
+runs what stands behind it once a message. Streams are not hedged and take no place of a
+limit on concurrency, which is about requests that end.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.config.effective import MethodOptions
@@ -18,12 +23,21 @@ from gateway.core.clock import Clock, Rng
 from gateway.core.events import Events
 from gateway.core.outcome import Outcome
 from gateway.interceptors.access import AccessInterceptor
+from gateway.interceptors.arrival import ArrivalInterceptor
 from gateway.interceptors.attempt import AttemptInterceptor
+from gateway.interceptors.breaker import BreakerCheckInterceptor, BreakerPermitInterceptor
+from gateway.interceptors.concurrency import ConcurrencyInterceptor, ShedInterceptor
 from gateway.interceptors.deadline import DeadlineInterceptor
 from gateway.interceptors.decode import DecodeInterceptor, DecodeStreamInterceptor
 from gateway.interceptors.each import EachInterceptor
-from gateway.interceptors.retry import RetryInterceptor
+from gateway.interceptors.endpoint import EndpointInterceptor
+from gateway.interceptors.overload.guard import OverloadGuard
+from gateway.interceptors.overload.interceptor import OverloadInterceptor
+from gateway.interceptors.pacing.interceptor import PacingInterceptor
+from gateway.interceptors.retry import HedgeInterceptor, RetryInterceptor
+from gateway.interceptors.serialize import KeyedTurns, SerializeInterceptor
 from gateway.transcode.encode import EncodeInterceptor, EncodeStreamInterceptor, RequestEncoder
+from gateway.upstream import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +48,24 @@ class Pipeline:
     interceptors: tuple[Interceptor, ...]
     target: Target
     run: CallNext
+    enter: CallNext
+    """Where calls that the gateway makes on behalf of others come in: behind decoding."""
 
     @property
     def shape(self) -> tuple[str, ...]:
         """The names of the interceptors, outermost first."""
         return tuple(interceptor.name for interceptor in self.interceptors)
+
+
+class Named:
+    """An interceptor that is only shown (`explain`)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
+        """Let the call go on."""
+        return await call_next(call)
 
 
 async def _refusal(outcome: Outcome) -> Outcome:
@@ -62,45 +89,138 @@ def _bind(interceptor: Interceptor, call_next: CallNext) -> CallNext:
     return bound
 
 
-def compose(method: MethodInfo, interceptors: Sequence[Interceptor], target: Target) -> Pipeline:
-    """Return `interceptors` around `target`, the first outermost."""
-    run: CallNext = target.__call__
+def _compose(interceptors: Sequence[Interceptor], run: CallNext) -> CallNext:
     for interceptor in reversed(interceptors):
         run = _bind(interceptor, run)
-    return Pipeline(method, tuple(interceptors), target, run)
+    return run
 
 
-def rest_interceptors(
-    options: MethodOptions, encoder: RequestEncoder, clock: Clock, rng: Rng, events: Events
-) -> list[Interceptor]:
-    """Return the interceptors of a method that a REST service answers: THE ORDER."""
-    retry = options.retry
-    streamed = options.method.client_streaming
-    each = streamed and options.method.server_streaming and not options.rest.stream.one_body
+def compose(
+    method: MethodInfo,
+    outer: Sequence[Interceptor],
+    inner: Sequence[Interceptor],
+    target: Target,
+) -> Pipeline:
+    """Return the interceptors around `target`, the first outermost.
+
+    Args:
+        method: what they are for.
+        outer: what calls of the gateway's own do not pass.
+        inner: what they do.
+        target: answers.
+    """
+    enter = _compose(inner, target.__call__)
+    return Pipeline(method, (*outer, *inner), target, _compose(outer, enter), enter)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What every pipeline of a process is made with.
+
+    Args:
+        clock: for everything that waits or measures.
+        rng: for everything that draws.
+        events: told what happens.
+        overload: the guard of the process, None where it is off.
+        trusted: tells whether a peer's word on criticality is believed.
+    """
+
+    clock: Clock
+    rng: Rng
+    events: Events
+    overload: OverloadGuard | None = None
+    trusted: Callable[[str], bool] | None = None
+
+
+def edge_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
+    """Return what every method that is served has first, up to its deadline."""
     return [
-        AccessInterceptor(clock, events),
-        DeadlineInterceptor(options.deadline, clock),
-        (DecodeStreamInterceptor if streamed else DecodeInterceptor)(options.decode),
-        *([EachInterceptor()] if each else []),
-        (EncodeStreamInterceptor if streamed and not each else EncodeInterceptor)(encoder),
-        *([RetryInterceptor(retry, clock, rng, events)] if retry.max_attempts > 1 else []),
-        AttemptInterceptor(options.attempt, clock, events),
+        AccessInterceptor(around.clock, around.events),
+        ArrivalInterceptor(options.criticality, around.trusted),
+        *([OverloadInterceptor(around.overload, around.events)] if around.overload else []),
+        DeadlineInterceptor(options.deadline, around.clock),
     ]
 
 
-def rest_pipeline(
+def rest_interceptors(
     options: MethodOptions,
     encoder: RequestEncoder,
-    target: Target,
-    clock: Clock,
-    rng: Rng,
-    events: Events,
-) -> Pipeline:
-    """Return the pipeline of a method that a REST service answers."""
-    interceptors = rest_interceptors(options, encoder, clock, rng, events)
-    return compose(options.method, interceptors, target)
+    upstream: Upstream,
+    around: Surroundings,
+    fallback: Interceptor | None = None,
+) -> tuple[list[Interceptor], list[Interceptor]]:
+    """Return the interceptors of a method that a REST service answers: THE ORDER.
+
+    In two parts: what is for callers only, and what the gateway's own calls on their
+    behalf (fallbacks, parts of composed answers) pass too.
+    """
+    clock, events = around.clock, around.events
+    method = options.method
+    streamed = method.client_streaming
+    each = streamed and method.server_streaming and not options.rest.stream.one_body
+    limiter = None if method.server_streaming or streamed else upstream.limiter
+    outer: list[Interceptor] = [
+        *edge_interceptors(options, around),
+        *([ShedInterceptor(limiter, clock, events)] if limiter else []),
+        (DecodeStreamInterceptor if streamed else DecodeInterceptor)(options.decode),
+    ]
+    inner: list[Interceptor] = [
+        *([EachInterceptor()] if each else []),
+        *_serialize_interceptors(options, around),
+        *([fallback] if fallback is not None else []),
+        (EncodeStreamInterceptor if streamed and not each else EncodeInterceptor)(encoder),
+        *attempt_interceptors(options, upstream, around),
+    ]
+    return outer, inner
+
+
+def composed_interceptors(
+    options: MethodOptions, around: Surroundings, fallback: Interceptor | None = None
+) -> tuple[list[Interceptor], list[Interceptor]]:
+    """Return the interceptors of a method that other methods' answers make up.
+
+    In two parts, as for `rest_interceptors`. Nothing is sent by the method itself: retries
+    and limits are those of the methods that it calls.
+    """
+    outer = [*edge_interceptors(options, around), DecodeInterceptor(options.decode)]
+    inner = _serialize_interceptors(options, around)
+    return outer, [*inner, *([fallback] if fallback is not None else [])]
+
+
+def _serialize_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
+    if options.serialize is None:
+        return []
+    turns, key_of = options.serialize
+    return [SerializeInterceptor(KeyedTurns(turns), key_of, around.events)]
+
+
+def attempt_interceptors(
+    options: MethodOptions, upstream: Upstream, around: Surroundings
+) -> list[Interceptor]:
+    """Return what stands around each attempt, from the retries inwards."""
+    clock, rng, events = around.clock, around.rng, around.events
+    method, retry, hedge = options.method, options.retry, options.hedge
+    limiter = None if method.server_streaming or method.client_streaming else upstream.limiter
+    breakers = [upstream.breaker] if upstream.breaker is not None else []
+    if options.breaker is not None:
+        breakers.append(upstream.declared(options.breaker))
+    found: list[Interceptor] = []
+    if retry.max_attempts > 1:
+        found.append(RetryInterceptor(retry, clock, rng, events, upstream.budget))
+    if hedge is not None:
+        found.append(HedgeInterceptor(hedge, clock, events, upstream.budget))
+    found += [BreakerCheckInterceptor(one, clock, events) for one in breakers]
+    if upstream.pacer is not None:
+        found.append(PacingInterceptor(upstream.pacer, clock, events))
+    if limiter is not None:
+        found.append(ConcurrencyInterceptor(limiter, clock, events))
+    if upstream.chooses:
+        found.append(EndpointInterceptor(upstream.endpoints, upstream.name, clock, events))
+    found += [BreakerPermitInterceptor(one, clock, events) for one in breakers]
+    found.append(AttemptInterceptor(options.attempt, clock, events))
+    return found
 
 
 def local_pipeline(method: MethodInfo, target: Target, clock: Clock, events: Events) -> Pipeline:
     """Return the pipeline of a method that the gateway answers itself."""
-    return compose(method, [AccessInterceptor(clock, events)], target)
+    return compose(method, [AccessInterceptor(clock, events)], (), target)

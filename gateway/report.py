@@ -14,14 +14,15 @@ from rich.table import Table
 from seawall.policy.v1.policy_pb2 import UpstreamPolicy
 
 from gateway import __version__
-from gateway.app import Loaded
-from gateway.chain import rest_interceptors
+from gateway.app import Loaded, overload_guard
+from gateway.chain import Named, Surroundings, composed_interceptors, rest_interceptors
 from gateway.config.effective import EffectiveMethod, method_options
 from gateway.core.clock import SystemClock, system_rng
 from gateway.core.errors import ConfigError
 from gateway.core.events import Events
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.encode import RequestEncoder
+from gateway.upstream import Upstream
 
 
 def _console() -> Console:
@@ -86,6 +87,20 @@ def _route_rows(loaded: Loaded) -> list[dict[str, Any]]:
         }
         for method in loaded.resolved.methods
         for binding in method.bindings
+    ] + [
+        {
+            "method": method.method.full_name,
+            "verb": "",
+            "path": "",
+            "body": "",
+            "upstream": "",
+            "url": "",
+            "made_of": list(loaded.resolved.compositions[method.method.full_name].calls),
+            "server_streaming": False,
+            "client_streaming": False,
+        }
+        for method in loaded.resolved.methods
+        if not method.bindings
     ]
 
 
@@ -100,6 +115,9 @@ def routes(loaded: Loaded, *, as_json: bool) -> None:
         table.add_column(head, overflow="fold")
     for row in rows:
         name = row["method"] + _STREAMS[row["client_streaming"], row["server_streaming"]]
+        if "made_of" in row:
+            table.add_row(name, "-", "-", "-", "made of " + ", ".join(row["made_of"]))
+            continue
         table.add_row(
             name, row["verb"], row["path"], row["body"] or "-", f"{row['upstream']} {row['url']}"
         )
@@ -145,6 +163,29 @@ def _rows(message: Any, origins: dict[str, str], at: str = "") -> list[tuple[str
     return rows
 
 
+def _shape(loaded: Loaded, method: EffectiveMethod) -> tuple[list[str], list[str]]:
+    """Return the interceptors of a method, and the names of the breakers that it has."""
+    options = method_options(method, bytes, "")
+    around = Surroundings(
+        clock=SystemClock(),
+        rng=system_rng(),
+        events=Events(),
+        overload=overload_guard(loaded.document.config),
+    )
+    composition = loaded.resolved.compositions.get(method.method.full_name)
+    fallback = Named("fallback") if composition is not None and composition.fallback else None
+    upstream = loaded.resolved.upstreams.get(method.upstream)
+    if upstream is None:
+        outer, inner = composed_interceptors(options, around, fallback)
+        return [interceptor.name for interceptor in (*outer, *inner)], []
+    shared = Upstream(method.upstream, upstream.options(), around.clock, around.rng, around.events)
+    encoder = RequestEncoder(method.bindings, JsonCodec(loaded.schema.pool))
+    outer, inner = rest_interceptors(options, encoder, shared, around, fallback)
+    breakers = [method.upstream] if shared.breaker is not None else []
+    breakers += [options.breaker.name] if options.breaker is not None else []
+    return [interceptor.name for interceptor in (*outer, *inner)], breakers
+
+
 def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
     """Print a method's effective policy with the origin of every value.
 
@@ -152,15 +193,13 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
         ConfigError: the method is not served.
     """
     method = _find(loaded, name)
-    upstream = loaded.resolved.upstreams[method.upstream]
-    upstream_policy = UpstreamPolicy()
-    upstream_policy.CopyFrom(upstream.policy)
-    upstream_policy.url = upstream.shown_url
     idempotent, because = method.idempotency
-    options = method_options(method, bytes, "")
-    encoder = RequestEncoder(method.bindings, JsonCodec(loaded.schema.pool))
-    chain = rest_interceptors(options, encoder, SystemClock(), system_rng(), Events())
-    shape = [interceptor.name for interceptor in chain]
+    shape, breakers = _shape(loaded, method)
+    upstream = loaded.resolved.upstreams.get(method.upstream)
+    upstream_policy = UpstreamPolicy()
+    if upstream is not None:
+        upstream_policy.CopyFrom(upstream.policy)
+        upstream_policy.url = upstream.shown_url
     bindings = [f"{b.verb} {b.template.text}" for b in method.bindings]
     if as_json:
         as_dict = json_format.MessageToDict
@@ -172,13 +211,16 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
                     "bindings": bindings,
                     "idempotent": {"value": idempotent, "origin": because},
                     "pipeline": shape,
+                    "breakers": breakers,
                     "policy": as_dict(method.shown_policy, preserving_proto_field_name=True),
                     "origins": dict(method.origins),
                     "upstream": {
                         "name": method.upstream,
                         "policy": as_dict(upstream_policy, preserving_proto_field_name=True),
                         "origins": dict(upstream.origins),
-                    },
+                    }
+                    if upstream is not None
+                    else None,
                 },
                 indent=2,
             )
@@ -190,7 +232,10 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
     for binding in bindings:
         head.add_row("binding", binding)
     head.add_row("idempotent", f"{'yes' if idempotent else 'no'}  ({because})")
-    head.add_row("pipeline", " → ".join([*shape, f"upstream {method.upstream}"]))
+    end = f"upstream {method.upstream}" if upstream is not None else "other methods"
+    head.add_row("pipeline", " → ".join([*shape, end]))
+    if breakers:
+        head.add_row("breakers", ", ".join(breakers))
     console.print(head)
     console.print()
     table = Table(box=None, pad_edge=False)
@@ -198,8 +243,9 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for row in _rows(method.shown_policy, method.origins):
         table.add_row(*row)
-    table.add_row()
-    table.add_row(f"UPSTREAM {method.upstream}", "VALUE", "FROM", style="bold")
-    for row in _rows(upstream_policy, upstream.origins):
-        table.add_row(*row)
+    if upstream is not None:
+        table.add_row()
+        table.add_row(f"UPSTREAM {method.upstream}", "VALUE", "FROM", style="bold")
+        for row in _rows(upstream_policy, upstream.origins):
+            table.add_row(*row)
     console.print(table)

@@ -1,4 +1,4 @@
-"""Copy google/api/{annotations,http}.proto from the installed wheel, for buf without a network."""
+"""Copy the googleapis protos that ours import from the installed wheel, for buf without a network."""
 
 import shutil
 import sys
@@ -6,12 +6,16 @@ from pathlib import Path
 
 from google.api import annotations_pb2
 
+FILES = ("api/annotations.proto", "api/http.proto", "rpc/status.proto")
+"""Below google/."""
+
 
 def main() -> None:
-    """Copy both files into the folder named on the command line."""
-    source = Path(str(annotations_pb2.__file__)).parent
-    target = Path(sys.argv[1])
-    for name in ("annotations.proto", "http.proto"):
+    """Copy the files below the folder named on the command line."""
+    source = Path(str(annotations_pb2.__file__)).parents[1]
+    target = Path(sys.argv[1]) / "google"
+    for name in FILES:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source / name, target / name)
 
 

@@ -1,11 +1,32 @@
 """What is promised where nobody says anything: the lowest level of every policy.
 
 Written as the messages themselves, so that `explain`, the documentation and the
-code show one text.
+code show one text. What stands beside `disabled` is what a mechanism begins from where
+a level turns it on.
 """
 
 from google.protobuf import json_format
 from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
+
+_BREAKER = {
+    "consecutive_failures": 20,
+    "failure_rate": 0.8,
+    "slow_call_rate": 0,
+    "slow_call_duration": "5s",
+    "minimum_calls": 20,
+    "window": "10s",
+    "window_calls": 0,
+    "failure_http_statuses": [502, 503, 504],
+    "open_time": "0.200s",
+    "open_time_multiplier": 1.5,
+    "max_open_time": "0.400s",
+    "open_time_jitter": 0.1,
+    "probes": 2,
+    "successes_to_close": 2,
+    "probe_timeout": "0.250s",
+    "mode": "AUTOMATIC",
+    "max_keys": 1000,
+}
 
 _METHOD = {
     "deadline": {"default": "15s", "maximum": "60s", "margin": "0.020s"},
@@ -17,6 +38,20 @@ _METHOD = {
         "jitter": "FULL",
         "retryable_http_statuses": [429, 502, 503, 504],
         "max_retry_after": "10s",
+        "pushback": True,
+    },
+    "criticality": "CRITICAL",
+    "hedge": {
+        "quantile": 0.99,
+        "min_delay": "0.010s",
+        "max_hedges": 1,
+        "max_share": 0.02,
+    },
+    "breaker": {"disabled": True, **_BREAKER},
+    "serialize": {"disabled": True, "max_queued": 100, "max_keys": 10_000},
+    "fallback": {
+        "disabled": True,
+        "on": ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL"],
     },
     "headers": {
         "forward_request": [
@@ -56,6 +91,37 @@ _UPSTREAM = {
         "max_header_bytes": 64 * 1024,
     },
     "redirects": {"max_redirects": 0},
+    "discovery": {"mode": "LOGICAL", "refresh_interval": "10s"},
+    "load_balancing": {"policy": "PEAK_EWMA", "panic_threshold": 0.5},
+    "outlier_detection": {
+        "consecutive_failures": 5,
+        "failure_rate": 0.5,
+        "minimum_calls": 10,
+        "minimum_endpoints": 2,
+        "interval": "1s",
+        "base_ejection_time": "1s",
+        "max_ejection_time": "30s",
+        "max_ejected_share": 0.5,
+    },
+    "health_check": {
+        "disabled": True,
+        "interval": "5s",
+        "timeout": "1s",
+        "unhealthy_threshold": 3,
+        "healthy_threshold": 1,
+    },
+    "reachability": {"consecutive_failures": 2, "probe_interval": "0.200s"},
+    "breaker": _BREAKER,
+    "retry_budget": {"share": 0.2, "min_per_second": 3, "window": "10s"},
+    "bulkhead": {"max_queued": 64, "max_wait": "1s"},
+    "adaptive_concurrency": {
+        "min_limit": 4,
+        "max_limit": 200,
+        "initial_limit": 32,
+        "latency_tolerance": 2,
+        "slow_start": True,
+    },
+    "pacing": {"per": "1s", "burst": 1, "max_queued": 1000, "learn": True},
 }
 
 METHOD: MethodPolicy = json_format.ParseDict(_METHOD, MethodPolicy())

@@ -3,6 +3,7 @@
 Each check yields (field path, sentence); the caller knows the file and line.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +12,15 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.unknown_fields import UnknownFieldSet
 from seawall.config.v1.config_pb2 import Ceilings, GatewayConfig
-from seawall.policy.v1.policy_pb2 import FieldPolicy, MethodPolicy, UpstreamPolicy
+from seawall.policy.v1.policy_pb2 import (
+    BreakerPolicy,
+    FieldPolicy,
+    MethodPolicy,
+    UpstreamPolicy,
+)
 
-from gateway.config.url import url_mistake
+from gateway.config.url import endpoint_mistake, url_mistake
+from gateway.core.errors import Reason
 from gateway.core.status import Code
 from gateway.transcode.headers import check_header_name, check_header_value
 
@@ -22,7 +29,10 @@ Mistake = tuple[str, str]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _KEYS = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _MAY_BE_ZERO = frozenset(
-    ("deadline.margin", "retry.initial_backoff", "retry.max_retry_after", "wait", "grace")
+    (
+        *("deadline.margin", "retry.initial_backoff", "retry.max_retry_after", "wait", "grace"),
+        *("hedge.min_delay", "bulkhead.max_wait", "fan_out.reserve", "scatter.reserve"),
+    )
 )
 """Durations that may be 0s; no duration may be less."""
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -36,11 +46,56 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "pool.max_connections": (1, 65535),
     "pool.max_header_bytes": (1024, 1024 * 1024),
     "redirects.max_redirects": (0, 20),
+    "hedge.quantile": (0.5, 0.9999),
+    "hedge.max_hedges": (1, 5),
+    "hedge.max_share": (0, 1),
+    "breaker.consecutive_failures": (0, 100_000),
+    "breaker.failure_rate": (0, 1),
+    "breaker.slow_call_rate": (0, 1),
+    "breaker.minimum_calls": (1, 100_000),
+    "breaker.window_calls": (0, 100_000),
+    "breaker.open_time_multiplier": (1, 100),
+    "breaker.open_time_jitter": (0, 1),
+    "breaker.probes": (1, 1000),
+    "breaker.successes_to_close": (1, 1000),
+    "breaker.max_keys": (1, 100_000),
+    "serialize.max_queued": (1, 100_000),
+    "serialize.max_keys": (1, 1_000_000),
+    "scatter.max_parallel": (1, 1000),
+    "scatter.max_items": (1, 100_000),
+    "load_balancing.panic_threshold": (0, 1),
+    "outlier_detection.consecutive_failures": (0, 100_000),
+    "outlier_detection.failure_rate": (0, 1),
+    "outlier_detection.minimum_calls": (1, 100_000),
+    "outlier_detection.minimum_endpoints": (1, 256),
+    "outlier_detection.max_ejected_share": (0, 1),
+    "health_check.unhealthy_threshold": (1, 1000),
+    "health_check.healthy_threshold": (1, 1000),
+    "reachability.consecutive_failures": (1, 1000),
+    "retry_budget.share": (0, 10),
+    "retry_budget.min_per_second": (0, 100_000),
+    "bulkhead.max_in_flight": (1, 65535),
+    "bulkhead.max_queued": (0, 100_000),
+    "adaptive_concurrency.min_limit": (1, 65535),
+    "adaptive_concurrency.max_limit": (1, 65535),
+    "adaptive_concurrency.initial_limit": (1, 65535),
+    "adaptive_concurrency.latency_tolerance": (1.1, 100),
+    "pacing.requests": (1, 1_000_000),
+    "pacing.burst": (1, 1_000_000),
+    "pacing.max_queued": (0, 1_000_000),
+    "max_memory_share": (0.1, 1),
 }
 _NOT_MORE_THAN = (
     ("deadline", "default", "maximum"),
     ("retry", "initial_backoff", "max_backoff"),
+    ("breaker", "open_time", "max_open_time"),
+    ("outlier_detection", "base_ejection_time", "max_ejection_time"),
+    ("adaptive_concurrency", "min_limit", "max_limit"),
+    ("adaptive_concurrency", "initial_limit", "max_limit"),
 )
+"""Group of a policy; field of it that may not be more than another one."""
+_MAX_ENDPOINTS = 256
+_INDEX = re.compile(r"\[\d+\]")
 _MAX_DURATION_S = 315_576_000_000  # google/protobuf/duration.proto: ten thousand years
 
 
@@ -52,12 +107,11 @@ def seconds(duration: Duration) -> float:
 def method_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
     """Yield what is wrong with a MethodPolicy."""
     yield from _walk(policy, "")
-    for group, less, more in _NOT_MORE_THAN:
-        said = getattr(policy, group)
-        if said.HasField(less) and said.HasField(more):
-            bound = seconds(getattr(said, more))
-            if seconds(getattr(said, less)) > bound:
-                yield f"{group}.{less}", f"is longer than {group}.{more}, which is {bound:g}s"
+    yield from _in_order(policy)
+    yield from _breaker_mistakes(policy.breaker)
+    for i, name in enumerate(policy.fallback.on):
+        if name not in Reason.__members__ and (name not in Code.__members__ or name == "OK"):
+            yield f"fallback.on[{i}]", f"{name!r} is neither an error status of gRPC nor a reason"
     for i, status in enumerate(policy.retry.retryable_http_statuses):
         if not 400 <= status <= 599:
             yield f"retry.retryable_http_statuses[{i}]", f"must be 400 to 599, found {status}"
@@ -80,6 +134,31 @@ def method_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
             yield "request.query", "a parameter without a name"
     if policy.HasField("upstream"):
         yield from _name("upstream", policy.upstream)
+
+
+def _in_order(policy: Any) -> Iterator[Mistake]:
+    for group, less, more in _NOT_MORE_THAN:
+        said = getattr(policy, group, None)
+        if said is not None and said.HasField(less) and said.HasField(more):
+            low, high = getattr(said, less), getattr(said, more)
+            if isinstance(low, Duration):
+                if seconds(low) > seconds(high):
+                    bound = seconds(high)
+                    yield f"{group}.{less}", f"is longer than {group}.{more}, which is {bound:g}s"
+            elif low > high:
+                yield f"{group}.{less}", f"is more than {group}.{more}, which is {high}"
+
+
+def _breaker_mistakes(breaker: BreakerPolicy) -> Iterator[Mistake]:
+    for i, status in enumerate(breaker.failure_http_statuses):
+        if not 500 <= status <= 599:
+            yield f"breaker.failure_http_statuses[{i}]", f"must be 500 to 599, found {status}"
+    if breaker.key_metadata and breaker.key_field:
+        yield "breaker.key_field", "breaker.key_metadata says another key; one of them must go"
+    if breaker.key_field and not _KEYS.fullmatch(breaker.key_field):
+        yield "breaker.key_field", f"{breaker.key_field!r} is not a field path"
+    if breaker.key_metadata and (wrong := check_header_name(breaker.key_metadata, incoming=True)):
+        yield "breaker.key_metadata", wrong
 
 
 def _header_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
@@ -160,6 +239,21 @@ def upstream_mistakes(policy: UpstreamPolicy) -> Iterator[Mistake]:
         yield "url", wrong
     if policy.tls.HasField("ca_file") and not policy.tls.ca_file:
         yield "tls.ca_file", "names no file"
+    yield from _in_order(policy)
+    yield from _breaker_mistakes(policy.breaker)
+    for name in ("key_metadata", "key_field"):
+        if getattr(policy.breaker, name):
+            yield (
+                f"breaker.{name}",
+                "an upstream has one breaker; say it in the policy of its methods",
+            )
+    if policy.health_check.HasField("path") and not policy.health_check.path.startswith("/"):
+        yield "health_check.path", 'must begin with "/"'
+    if len(policy.endpoints) > _MAX_ENDPOINTS:
+        yield "endpoints", f"at most {_MAX_ENDPOINTS}, found {len(policy.endpoints)}"
+    for i, endpoint in enumerate(policy.endpoints):
+        if wrong := endpoint_mistake(endpoint):
+            yield f"endpoints[{i}]", wrong
 
 
 def ceiling_mistakes(ceilings: Ceilings) -> Iterator[Mistake]:
@@ -178,6 +272,12 @@ def config_mistakes(config: GatewayConfig) -> Iterator[Mistake]:
         yield "defaults.upstream.name", "all upstreams cannot share one name"
     yield from _under("ceilings", ceiling_mistakes(config.ceilings))
     yield from _under("drain", _walk(config.drain, ""))
+    yield from _under("overload", _walk(config.overload, ""))
+    for i, network in enumerate(config.criticality.trusted_peers):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield f"criticality.trusted_peers[{i}]", str(error)
     for name in sorted(config.upstreams):
         upstream = config.upstreams[name]
         at = f"upstreams.{name}"
@@ -233,21 +333,25 @@ def _walk(message: Any, at: str) -> Iterator[Mistake]:
                 yield from _duration(path, value)
             else:
                 yield from _walk(value, f"{path}.")
+        elif kind is not None and not kind.GetOptions().map_entry:
+            for i, one in enumerate(value):
+                yield from _walk(one, f"{path}[{i}].")
         elif field.enum_type is not None:
             if not value or value not in field.enum_type.values_by_number:
                 names = ", ".join(v.name for v in field.enum_type.values if v.number)
                 yield path, f"must be one of {names}, found {value}"
         elif path in _BOUNDS:
             low, high = _BOUNDS[path]
-            if not low <= value <= high:
+            if not low <= value <= high:  # nor is a number that is none
                 yield path, f"must be {low} to {high}, found {value:g}"
 
 
 def _duration(path: str, value: Duration) -> Iterator[Mistake]:
     value_s = seconds(value)
+    zero = _INDEX.sub("", path) in _MAY_BE_ZERO
     if abs(value.nanos) > 999_999_999 or abs(value.seconds) > _MAX_DURATION_S:
         yield path, "is not a valid duration"
-    elif value_s < 0 and path in _MAY_BE_ZERO:
+    elif value_s < 0 and zero:
         yield path, f"must be 0s or more, found {value_s:g}s"
-    elif value_s <= 0 and path not in _MAY_BE_ZERO:
+    elif value_s <= 0 and not zero:
         yield path, f"must be more than 0s, found {value_s:g}s"

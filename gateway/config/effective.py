@@ -11,13 +11,25 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy, StreamPolicy, UpstreamPol
 
 from gateway.config.checks import seconds
 from gateway.config.merge import Origins
+from gateway.config.protection import (
+    DeclaredBreaker,
+    KeyOf,
+    UpstreamOptions,
+    declared_breaker,
+    field_key,
+    hedge_options,
+    serialize_options,
+    upstream_options,
+)
 from gateway.core.call import MethodInfo
+from gateway.core.criticality import Criticality
 from gateway.core.status import Code
 from gateway.downstream.options import ClientOptions
 from gateway.interceptors.attempt import AttemptOptions
 from gateway.interceptors.deadline import DeadlineOptions
 from gateway.interceptors.decode import DecodeOptions
-from gateway.interceptors.retry import Jitter, RetryOptions
+from gateway.interceptors.retry import HedgeOptions, Jitter, RetryOptions
+from gateway.interceptors.serialize import SerializeOptions
 from gateway.transcode.binding import Binding
 from gateway.transcode.framing.choice import Format, StreamOptions
 from gateway.transcode.target import RestOptions
@@ -44,6 +56,8 @@ class EffectiveMethod:
         policy: all levels merged and clamped.
         origins: where each value of `policy` came from.
         referenced: values that came from the environment or a file.
+        parts_idempotent: whether the methods that make up its answer are; None where it
+            has an answer of its own.
     """
 
     method: MethodInfo
@@ -54,6 +68,7 @@ class EffectiveMethod:
     policy: MethodPolicy
     origins: Origins
     referenced: frozenset[str] = frozenset()
+    parts_idempotent: bool | None = None
 
     @property
     def shown_policy(self) -> MethodPolicy:
@@ -81,6 +96,8 @@ class EffectiveMethod:
         level = self.descriptor.GetOptions().idempotency_level if self.descriptor.has_options else 0
         if level:
             return True, f"idempotency_level ({self.where})"
+        if self.parts_idempotent is not None:
+            return self.parts_idempotent, "the methods that make up its answer"
         verbs = {binding.verb for binding in self.bindings}
         return verbs <= _SAFE_VERBS, f"HTTP verb {'/'.join(sorted(verbs))}"
 
@@ -105,6 +122,10 @@ class EffectiveUpstream:
         parts = urlsplit(self.policy.url)
         hidden = "/…" if parts.path.strip("/") else ""
         return f"{parts.scheme}://{parts.netloc}{hidden}"
+
+    def options(self) -> UpstreamOptions:
+        """Return the options of everything that its methods share."""
+        return upstream_options(self.policy, self.client_options())
 
     def client_options(self) -> ClientOptions:
         """Return the options of its HTTP client."""
@@ -132,6 +153,10 @@ class MethodOptions:
     retry: RetryOptions
     attempt: AttemptOptions
     rest: RestOptions = field(default_factory=RestOptions)
+    criticality: Criticality = Criticality.CRITICAL
+    hedge: HedgeOptions | None = None
+    breaker: DeclaredBreaker | None = None
+    serialize: tuple[SerializeOptions, KeyOf] | None = None
 
 
 def method_options(
@@ -144,9 +169,18 @@ def method_options(
         parse: its request type's parser.
         user_agent: sent to the upstream.
     """
-    policy = effective.policy
+    policy, method = effective.policy, effective.method
+    serialize = serialize_options(policy.serialize)
     return MethodOptions(
-        method=effective.method,
+        method=method,
+        criticality=Criticality(policy.criticality or Criticality.CRITICAL),
+        hedge=hedge_options(
+            policy,
+            idempotent=effective.idempotency[0],
+            unary=not (method.client_streaming or method.server_streaming),
+        ),
+        breaker=declared_breaker(policy, effective.origins, method.full_name, effective.upstream),
+        serialize=None if serialize is None else (serialize, field_key(policy.serialize.field)),
         deadline=DeadlineOptions(
             default_s=seconds(policy.deadline.default),
             maximum_s=seconds(policy.deadline.maximum),
@@ -197,6 +231,7 @@ def _retry_options(effective: EffectiveMethod) -> RetryOptions:
         retryable_http_statuses=frozenset(retry.retryable_http_statuses),
         max_retry_after_s=seconds(retry.max_retry_after),
         idempotent=effective.idempotency[0],
+        pushback=retry.pushback,
     )
 
 

@@ -154,6 +154,8 @@ def _empty(merged: Merged, path: str, level: Level) -> None:
         into = getattr(into, parent)
         if getattr(into, "disabled", False):
             return
+    if level.name == "flag" and path not in origins:
+        return  # nothing was said that it could take back
     into.ClearField(last)
     origins[path] = level.origin_of(path)
 

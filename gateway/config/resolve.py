@@ -12,11 +12,13 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy, RequestPolicy, StreamPoli
 
 from gateway.config.ceilings import clamp
 from gateway.config.checks import Mistake, config_mistakes
+from gateway.config.compositions import Composition, compositions, fallback_upstreams
 from gateway.config.document import Document
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
 from gateway.config.levels import MethodLevels
 from gateway.config.merge import Level, Merged, Merger
 from gateway.config.problems import Problems
+from gateway.config.protection import key_mistakes
 from gateway.config.schema import Schema
 from gateway.config.services import (
     BoundMethod,
@@ -55,14 +57,16 @@ class Resolved:
     """What a gateway serves.
 
     Args:
-        methods: that a REST service answers.
+        methods: all that are served.
         upstreams: those in use, by name.
         left_out: methods of served services that are not, and why.
+        compositions: what other methods have to do with one, by its full name.
     """
 
     methods: tuple[EffectiveMethod, ...]
     upstreams: Mapping[str, EffectiveUpstream]
     left_out: tuple[Problem, ...]
+    compositions: Mapping[str, Composition] = field(default_factory=dict)
 
 
 def resolve(
@@ -79,32 +83,50 @@ def resolve(
     check_names(schema, document, problems)
 
     services = choose_services(schema, document, flags.services, problems)
-    bound, left_out = bind_methods(services, schema, problems)
+    bound, left_out = bind_methods(services, schema, document, problems)
     if services and not bound:
         for problem in left_out:
             problems.add(problem.where, f"{problem.text}: nothing is left to serve")
 
     levels = MethodLevels(schema, document, problems)
     upstreams = Upstreams(schema, document, flags.upstreams, environ, problems)
-    named = [levels.upstream_of(method.descriptor) for method in bound]
-    answered_by = upstreams.assign(bound, named)
-    used = upstreams.effective(list(dict.fromkeys(answered_by)))
+    rest = [method for method in bound if method.bindings]
+    named = [levels.upstream_of(method.descriptor) for method in rest]
+    assigned = upstreams.assign(rest, named)
+    answered_by = {m.name: upstream for m, upstream in zip(rest, assigned, strict=True)}
+    policies = _Policies(document)
+    promised = [(method, answered_by.get(method.name, "")) for method in bound]
+    merged = [policies.of(levels.of(m.descriptor, upstream)) for m, upstream in promised]
+    elsewhere = [
+        name
+        for (method, _), (policy, _) in zip(promised, merged, strict=True)
+        for name in fallback_upstreams(method.descriptor, policy)
+    ]
+    used = upstreams.effective(list(dict.fromkeys([*assigned, *elsewhere])))
     problems.raise_if_any()
 
-    policies = _Policies(document)
     writings = _Writings(problems)
     methods = tuple(
-        _effective_method(writings.under(method, merged), upstream, merged, document.referenced)
-        for method, upstream in zip(bound, answered_by, strict=True)
-        for merged in (policies.of(levels.of(method.descriptor, upstream)),)
+        _effective_method(writings.under(method, policy), upstream, policy, document.referenced)
+        for (method, upstream), policy in zip(promised, merged, strict=True)
     )
     for effective in methods:
         if effective.sends_one_body:
             for mistake in missing_bodies(effective.bindings):
                 name = effective.method.full_name
                 problems.add(effective.where, f"{name}: stream.requests: {mistake}")
+    composed = compositions(methods, schema, problems)
+    for effective in methods:
+        for path, text in key_mistakes(effective.policy, effective.descriptor.input_type):
+            problems.add(effective.where, f"{effective.method.full_name}: {path}: {text}")
     problems.raise_if_any()
-    return Resolved(methods, used, tuple(left_out))
+    methods = tuple(
+        method
+        if method.bindings
+        else replace(method, parts_idempotent=composed[method.method.full_name].idempotent)
+        for method in methods
+    )
+    return Resolved(methods, used, tuple(left_out), composed)
 
 
 class _Policies:
@@ -132,6 +154,8 @@ class _Writings:
         self._plans: Plans = {}
 
     def under(self, method: BoundMethod, merged: Merged) -> BoundMethod:
+        if not method.bindings:  # it is not written
+            return method
         policy, _ = merged
         descriptor, rule = method.descriptor, http_rule(method.descriptor)
         writing = writing_of(policy)

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from seawall.policy.v1 import policy_pb2
 
 from gateway.config.checks import stream_mistakes
 from gateway.config.document import Document
+from gateway.config.levels import option
 from gateway.config.problems import Problems
 from gateway.config.schema import Schema
 from gateway.config.suggest import no_such
@@ -24,12 +26,12 @@ from gateway.transcode.fields import Plans
 
 @dataclass(frozen=True, slots=True)
 class BoundMethod:
-    """A method that a REST service answers.
+    """A method that is served.
 
     Args:
         descriptor: its descriptor.
         where: its place in the protos.
-        bindings: how it is sent.
+        bindings: how it is sent; none where other methods make up its answer.
     """
 
     descriptor: MethodDescriptor
@@ -54,7 +56,7 @@ def choose_services(
     known = {service.full_name: service for service in schema.services(imported=True)}
     wanted = list(dict.fromkeys(flag or document.config.serve))
     if not wanted:
-        bound = [service for service in schema.services() if _has_binding(service)]
+        bound = [service for service in schema.services() if _is_served(service, document)]
         if not bound:
             problems.add("", "no method of the protos carries google.api.http: nothing to serve")
         return bound
@@ -63,7 +65,7 @@ def choose_services(
         where = "--service" if flag else document.where(f"serve[{i}]")
         if name not in known:
             problems.add(where, no_such("service", name, known))
-        elif not _has_binding(known[name]):
+        elif not _is_served(known[name], document):
             problems.add(where, f"no method of {name} carries google.api.http")
         else:
             chosen.append(known[name])
@@ -91,7 +93,7 @@ def check_names(schema: Schema, document: Document, problems: Problems) -> None:
 
 
 def bind_methods(
-    services: Sequence[ServiceDescriptor], schema: Schema, problems: Problems
+    services: Sequence[ServiceDescriptor], schema: Schema, document: Document, problems: Problems
 ) -> tuple[list[BoundMethod], list[Problem]]:
     """Return the methods of `services` that are served, and why the others are not."""
     plans: Plans = {}
@@ -103,6 +105,9 @@ def bind_methods(
         for method in service.methods:
             where = schema.where_method(method)
             rule = http_rule(method)
+            if rule is None and is_composed(method, document):
+                bound.append(BoundMethod(method, where, ()))
+                continue
             if rule is None:
                 left_out.append(
                     Problem(where, f"{method_name(method)}: carries no google.api.http")
@@ -134,5 +139,19 @@ def missing_bodies(bindings: Sequence[Binding]) -> Iterator[str]:
             )
 
 
-def _has_binding(service: ServiceDescriptor) -> bool:
-    return any(http_rule(method) is not None for method in service.methods)
+def is_composed(method: MethodDescriptor, document: Document) -> bool:
+    """Tell whether a method's own policy, in protos or YAML, makes its answer of others'."""
+    service = method.containing_service.full_name
+    said = [option(method, policy_pb2.method)]
+    if service in document.config.services:
+        said.append(document.config.services[service].methods.get(method.name))
+    return any(
+        policy is not None and (policy.HasField("fan_out") or policy.HasField("scatter"))
+        for policy in said
+    )
+
+
+def _is_served(service: ServiceDescriptor, document: Document) -> bool:
+    return any(
+        http_rule(method) is not None or is_composed(method, document) for method in service.methods
+    )

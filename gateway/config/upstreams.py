@@ -29,7 +29,7 @@ from gateway.config.references import BrokenReferenceError, expand
 from gateway.config.schema import Schema
 from gateway.config.services import BoundMethod
 from gateway.config.suggest import no_such
-from gateway.config.url import url_mistake
+from gateway.config.url import endpoint_mistake, split_endpoints, url_mistake
 
 DEFAULT_UPSTREAM = "default"
 """Who answers methods that name no upstream."""
@@ -68,8 +68,12 @@ class Upstreams:
         for service in schema.services():
             self._declare(service)
         for url in self._flags.values():
-            if wrong := url_mistake(url):
+            first, endpoints = split_endpoints(url)
+            if wrong := url_mistake(first):
                 problems.add(_FLAG, wrong)
+            for endpoint in endpoints:
+                if wrong := endpoint_mistake(endpoint):
+                    problems.add(_FLAG, wrong)
 
     def _declare(self, service: ServiceDescriptor) -> None:
         said = option(service, policy_pb2.upstream)
@@ -218,7 +222,11 @@ class Upstreams:
             if said.HasField("url"):
                 yield from self._yaml("upstream", f"{at}.url", UpstreamPolicy(url=said.url))
         if flag is not None:
-            yield Level("flag", _FLAG, UpstreamPolicy(url=flag))
+            url, endpoints = split_endpoints(flag)
+            flagged = UpstreamPolicy(url=url, endpoints=endpoints)
+            # A URL is all of where an upstream is: it takes the place of endpoints too.
+            emptied = frozenset(() if endpoints else ("endpoints",))
+            yield Level("flag", _FLAG, flagged, emptied=emptied)
 
     def _yaml(self, name: str, key: str, said: UpstreamPolicy) -> Iterator[Level]:
         if not said.ListFields():

@@ -49,6 +49,44 @@ def url_mistake(url: str) -> str:
     return ""
 
 
+def endpoint_mistake(endpoint: str) -> str:
+    """Return what is wrong with "HOST:PORT" or "[IPv6]:PORT", "" where nothing is."""
+    try:
+        parse_endpoint(endpoint)
+    except ValueError:
+        return f"{endpoint[:80]!r} is not HOST:PORT, such as 10.0.0.7:8080"
+    return ""
+
+
+def parse_endpoint(endpoint: str) -> tuple[str, int]:
+    """Return the host, without brackets, and the port of an endpoint.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = endpoint.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(endpoint)
+    if not host or not _is_host(host, bracketed=bracketed):
+        raise ValueError(endpoint)
+    return host, int(port)
+
+
+def split_endpoints(url: str) -> tuple[str, list[str]]:
+    """Return a URL with its first authority only, and all of them where there are several.
+
+    "http://a:1,b:2/v1" is the URL "http://a:1/v1" with the endpoints a:1 and b:2.
+    """
+    scheme, sep, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    if not sep or "," not in authority:
+        return url, []
+    endpoints = authority.split(",")
+    return f"{scheme}://{endpoints[0]}{slash}{path}", endpoints
+
+
 def _is_host(host: str, *, bracketed: bool) -> bool:
     try:
         if bracketed:

@@ -61,10 +61,11 @@ class Expiry:
 
         False for a cancellation from elsewhere, which must go on.
         """
-        if not self._fired:
+        if not self._fired or self._task.cancelling() - 1 > self._cancelling:
             return False
         self._fired = False
-        return self._task.uncancel() <= self._cancelling
+        self._task.uncancel()
+        return True
 
     def __exit__(
         self,

@@ -1,5 +1,7 @@
 """The REST functions behind `panel.v1`: orders and the catalog, with a state of their own.
 
+Providers and the dashboard are modules of their own.
+
 Written as such services are: camelCase JSON, numbers for money, PATCH with a mask.
 It knows nothing of gRPC or of the gateway. Some ids always misbehave, so that a
 single grpcurl call shows something:
@@ -13,22 +15,21 @@ single grpcurl call shows something:
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
 from gateway.core.clock import Clock, Rng
+from gateway.demo import fields
+from gateway.demo.dashboard import Dashboard
 from gateway.demo.faults import Draws, Fault
+from gateway.demo.providers import Providers
 from gateway.demo.records import MissingError, Record, Records
-from gateway.demo.server import RestError, json_body, main
+from gateway.demo.server import json_body, main
 
 ORDERS = "/.netlify/functions/orders"
 SERVICES = "/.netlify/functions/services"
 
-_TYPES = "type.googleapis.com/google.rpc."
 _STATES = ("PENDING", "IN_PROGRESS", "COMPLETED", "CANCELLED")
-_PAGE_SIZE, _MAX_PAGE_SIZE = 25, 100
 _FIRST_ORDER_AT = 1_767_600_000  # 2026-01-05
 _BETWEEN_ORDERS_S = 5_820
 _CATALOG = (
@@ -61,10 +62,12 @@ class Panel:
     def __init__(self, seed: int, clock: Clock) -> None:
         self._seed = seed
         self._clock = clock
+        self._providers = Providers(clock)
+        self._dashboard = Dashboard(lambda: self._orders, lambda: self._providers.records)
         self.reset()
 
     def reset(self) -> None:
-        """Make the catalog and the first orders anew."""
+        """Make the catalog, the first orders and the providers anew."""
         self._services = Records("serviceId", "svc", 1)
         for service_id, category, name, price, cost, hidden in _CATALOG:
             service = {
@@ -80,6 +83,7 @@ class Panel:
         ids = [*(f"ord-{1001 + i}" for i in range(17)), *_MAGIC]
         for i, order_id in enumerate(ids):
             self._orders.add(self._drawn_order(rng, i), order_id)
+        self._providers.reset()
 
     def _drawn_order(self, rng: Rng, number: int) -> Record:
         service_id = _CATALOG[int(rng.random() * len(_CATALOG))][0]
@@ -90,11 +94,11 @@ class Panel:
             "quantity": quantity,
             "totalCents": quantity * self._services.get(service_id)["priceCents"],
             "state": _STATES[int(rng.random() * len(_STATES))],
-            "createdAt": _timestamp(_FIRST_ORDER_AT + number * _BETWEEN_ORDERS_S),
+            "createdAt": fields.timestamp(_FIRST_ORDER_AT + number * _BETWEEN_ORDERS_S),
         }
 
     def routes(self) -> Iterable[web.RouteDef]:
-        """Return the routes of both functions."""
+        """Return the routes of every function."""
         return (
             web.get(ORDERS, self._list_orders),
             web.post(ORDERS, self._create_order),
@@ -105,55 +109,50 @@ class Panel:
             web.post(SERVICES, self._create_service),
             web.patch(f"{SERVICES}/{{id}}", self._update_service),
             web.delete(f"{SERVICES}/{{id}}", self._delete_service),
+            *self._providers.routes(),
+            *self._dashboard.routes(),
         )
 
     # Orders
 
     async def _list_orders(self, request: web.Request) -> web.StreamResponse:
-        query = request.query
-        size = query.get("pageSize", "0")
-        if not size.isdecimal():
-            raise _bad_field("page_size", "must be a whole number, 0 or more")
-        customer = query.get("customerId", "")
-        try:
-            orders, next_token = self._orders.page(
-                min(int(size) or _PAGE_SIZE, _MAX_PAGE_SIZE),
-                query.get("pageToken", ""),
-                lambda order: customer in ("", order["customerId"]),
-            )
-        except MissingError:
-            raise _bad_field("page_token", "is not a token of an earlier page") from None
+        customer = request.query.get("customerId", "")
+        orders, next_token = fields.page(
+            self._orders, request, lambda order: customer in ("", order["customerId"])
+        )
         return web.json_response({"orders": orders, "nextPageToken": next_token})
 
     async def _get_order(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(_found(self._orders, "order", request))
+        return web.json_response(fields.found(self._orders, "panel/order", request))
 
     async def _create_order(self, request: web.Request) -> web.StreamResponse:
         body = await json_body(request)
         order = {
-            "customerId": _text(body, "customerId", "order"),
-            "serviceId": _text(body, "serviceId", "order"),
-            "quantity": _whole(body, "quantity", "order"),
+            "customerId": fields.text(body, "customerId", "order"),
+            "serviceId": fields.text(body, "serviceId", "order"),
+            "quantity": fields.whole(body, "quantity", "order"),
             "state": "PENDING",
-            "createdAt": _timestamp(self._clock.wall()),
+            "createdAt": fields.timestamp(self._clock.wall()),
         }
         if "note" in body:
-            order["note"] = _text(body, "note", "order")
+            order["note"] = fields.text(body, "note", "order")
         order["totalCents"] = self._total(order)
         return web.json_response(self._orders.add(order), status=201)
 
     async def _update_order(self, request: web.Request) -> web.StreamResponse:
         body = await json_body(request)
-        order = _found(self._orders, "order", request)
-        changed = _changed(request, body, ("customerId", "serviceId", "quantity", "state", "note"))
+        order = fields.found(self._orders, "panel/order", request)
+        changed = fields.changed(
+            request, body, ("customerId", "serviceId", "quantity", "state", "note")
+        )
         values: Record = {}
         for name in changed:
             if name == "quantity":
-                values[name] = _whole(body, name, "order")
+                values[name] = fields.whole(body, name, "order")
             elif name == "state" and body.get(name) not in _STATES:
-                raise _bad_field("order.state", f"must be one of {', '.join(_STATES)}")
+                raise fields.bad_field("order.state", f"must be one of {', '.join(_STATES)}")
             elif name in body or name != "note":
-                values[name] = _text(body, name, "order")
+                values[name] = fields.text(body, name, "order")
         self._total(order | values)  # refuses an unknown service before anything is changed
         order = self._orders.change(order["orderId"], values, changed)
         order["totalCents"] = self._total(order)
@@ -163,12 +162,12 @@ class Panel:
         try:
             price: int = self._services.get(order["serviceId"])["priceCents"]
         except MissingError:
-            raise _bad_field("order.service_id", "is not in the catalog") from None
+            raise fields.bad_field("order.service_id", "is not in the catalog") from None
         quantity: int = order["quantity"]
         return price * quantity
 
     async def _delete_order(self, request: web.Request) -> web.StreamResponse:
-        self._orders.remove(_found(self._orders, "order", request)["orderId"])
+        self._orders.remove(fields.found(self._orders, "panel/order", request)["orderId"])
         return web.Response(status=204)
 
     # Catalog
@@ -176,7 +175,7 @@ class Panel:
     async def _list_services(self, request: web.Request) -> web.StreamResponse:
         audience = request.query.get("audience") or "customer"
         if audience not in ("customer", "admin"):
-            raise _bad_field("audience", "must be customer or admin")
+            raise fields.bad_field("audience", "must be customer or admin")
         services = sorted(self._services.all(), key=lambda s: (s.get("category", ""), s["name"]))
         if audience == "customer":
             services = [
@@ -188,18 +187,18 @@ class Panel:
 
     async def _create_service(self, request: web.Request) -> web.StreamResponse:
         body = await json_body(request)
-        service: Record = {"name": _text(body, "name", "service")}
+        service: Record = {"name": fields.text(body, "name", "service")}
         service |= self._service_values(
             body, [name for name in ("category", "costCents", "hidden") if name in body]
         )
-        service["priceCents"] = _whole(body, "priceCents", "service")
+        service["priceCents"] = fields.whole(body, "priceCents", "service")
         return web.json_response(self._services.add(service), status=201)
 
     async def _update_service(self, request: web.Request) -> web.StreamResponse:
         body = await json_body(request)
-        service = _found(self._services, "service", request)
+        service = fields.found(self._services, "panel/service", request)
         names = ("name", "category", "priceCents", "costCents", "hidden")
-        changed = _changed(request, body, names)
+        changed = fields.changed(request, body, names)
         present = [n for n in changed if n in body or n in ("name", "priceCents")]
         values = self._service_values(body, present)
         return web.json_response(self._services.change(service["serviceId"], values, changed))
@@ -208,68 +207,16 @@ class Panel:
         values: Record = {}
         for name in names:
             if name.endswith("Cents"):
-                values[name] = _whole(body, name, "service")
+                values[name] = fields.whole(body, name, "service")
             elif name == "hidden":
                 values[name] = body[name] is True
             else:
-                values[name] = _text(body, name, "service")
+                values[name] = fields.text(body, name, "service")
         return values
 
     async def _delete_service(self, request: web.Request) -> web.StreamResponse:
-        self._services.remove(_found(self._services, "service", request)["serviceId"])
+        self._services.remove(fields.found(self._services, "panel/service", request)["serviceId"])
         return web.Response(status=204)
-
-
-def _timestamp(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _found(records: Records, kind: str, request: web.Request) -> Record:
-    record_id = request.match_info["id"]
-    try:
-        return records.get(record_id)
-    except MissingError:
-        text = f"{kind} {record_id!r} was not found"
-        detail = {
-            "@type": f"{_TYPES}ResourceInfo",
-            "resourceType": f"panel/{kind}",
-            "resourceName": record_id,
-            "description": text,
-        }
-        raise RestError(404, text, [detail]) from None
-
-
-def _bad_field(field: str, text: str) -> RestError:
-    violation = {"field": field, "description": text}
-    detail = {"@type": f"{_TYPES}BadRequest", "fieldViolations": [violation]}
-    return RestError(400, f"{field} {text}", [detail])
-
-
-def _text(body: Record, name: str, at: str) -> str:
-    value = body.get(name, "")
-    if not isinstance(value, str) or not value:
-        raise _bad_field(f"{at}.{_snake(name)}", "is needed")
-    return value
-
-
-def _whole(body: Record, name: str, at: str) -> int:
-    value: Any = body.get(name, 0)
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)  # 64-bit numbers come as strings from protobuf's JSON
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _bad_field(f"{at}.{_snake(name)}", "must be a whole number, 1 or more")
-    return value
-
-
-def _changed(request: web.Request, body: Record, names: Sequence[str]) -> list[str]:
-    """Return which of the fields `names` a PATCH changes."""
-    mask = request.query.get("updateMask")
-    wanted = body if mask is None else [name for name in mask.split(",") if name]
-    return [name for name in names if name in wanted]
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
 
 
 if __name__ == "__main__":

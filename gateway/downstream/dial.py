@@ -1,17 +1,20 @@
-"""Making a connection to one upstream: its name, its addresses, TCP, TLS.
+"""Making a connection to one endpoint of an upstream: its name, its addresses, TCP, TLS.
 
 Rules:
 1. One time limit covers name, TCP and TLS; what fails here was NOT_SENT.
 2. The addresses are tried in the resolver's order with families in turn, the next
    a quarter of a second after the one before (RFC 8305).
-3. What the resolver said is kept for ten seconds, and asked for once at a time.
-4. TLS checks the certificate and the name, and offers HTTP/1.1 only.
+3. What the resolver said is kept for `resolved_for_s`, ten seconds, but for one second
+   at most once no address could be connected to: it may have moved. It is asked for once
+   at a time, and not at all where the host is an address.
+4. TLS checks the certificate and the URL's name, wherever the address leads, and offers
+   HTTP/1.1 only.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,31 +25,77 @@ from gateway.core.deadline import Expired, Expiry
 from gateway.downstream import errors
 from gateway.downstream.options import ClientOptions
 
-_RESOLVED_FOR_S = 10.0
+_RESOLVED_AFTER_FAILURE_S = 1.0
 _NEXT_ADDRESS_S = 0.25
 _TLS_SHUTDOWN_S = 1.0
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 
+Resolve = Callable[[str, int], Awaitable[list[Any]]]
+"""Returns for a host and a port what getaddrinfo does; an OSError where there is nothing."""
+
+
+async def resolve_by_system(host: str, port: int) -> list[Any]:
+    """Return the addresses that the system's resolver knows."""
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+
+
+def numeric(host: str, port: int) -> list[Any]:
+    """Return the address that `host` is, as getaddrinfo does; nothing where it is a name."""
+    try:
+        return socket.getaddrinfo(
+            host,
+            port,
+            type=socket.SOCK_STREAM,
+            proto=socket.IPPROTO_TCP,
+            flags=socket.AI_NUMERICHOST,
+        )
+    except (OSError, UnicodeError):
+        return []
+
+
+def new_tls(options: ClientOptions) -> ssl.SSLContext | None:
+    """Return what TLS to an upstream is checked by; None where its URL is http.
+
+    Reading the authorities takes milliseconds: the endpoints of one upstream share it.
+    """
+    if urlsplit(options.url).scheme != "https":
+        return None
+    context = ssl.create_default_context(cafile=options.ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
 
 class Dialer:
-    """Makes connections to one upstream.
+    """Makes connections to one endpoint.
 
     Args:
         options: where to, how long it may take, whom to trust.
         clock: for the time limit.
+        tls: as `new_tls` makes it; made of `options` where there is none.
+        resolve: knows the addresses of names.
     """
 
-    def __init__(self, options: ClientOptions, clock: Clock) -> None:
-        parts = urlsplit(options.url)
+    def __init__(
+        self,
+        options: ClientOptions,
+        clock: Clock,
+        *,
+        tls: ssl.SSLContext | None = None,
+        resolve: Resolve = resolve_by_system,
+    ) -> None:
         self._name = options.name
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._server_name = urlsplit(options.url).hostname or ""
+        self._host, self._port = options.address or place_of(options.url)
         self._timeout_s = options.connect_timeout_s
         self._clock = clock
-        self._tls = _tls(options.ca_file) if parts.scheme == "https" else None
-        self._addresses: list[Any] = []
-        self._resolved_at = float("-inf")
+        self._tls = tls or new_tls(options)
+        self._resolve_name = resolve
+        self._resolved_for_s = options.resolved_for_s
+        self._addresses: list[Any] = numeric(self._host, self._port)
+        self._is_name = not self._addresses
+        self._fresh_until = float("-inf")
         self._resolving: asyncio.Task[list[Any]] | None = None
 
     async def connect(self, factory: Callable[[], _Protocol]) -> _Protocol:
@@ -69,10 +118,12 @@ class Dialer:
             with Expiry(self._clock, until):
                 return await self._connect(addresses, factory)
         except Expired:
+            self._doubt()
             raise errors.slow_to_connect(self._name) from None
         except ssl.SSLError as error:
             raise errors.no_tls(self._name, error) from error
         except OSError as error:
+            self._doubt()
             raise errors.unreachable(self._name, f"{self._host}:{self._port}", error) from error
 
     async def _connect(self, addresses: list[Any], factory: Callable[[], _Protocol]) -> _Protocol:
@@ -87,13 +138,13 @@ class Dialer:
                 factory,
                 sock=connected,
                 ssl=self._tls,
-                server_hostname=self._host,
+                server_hostname=self._server_name,
                 ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
             )
         return protocol
 
     async def _resolve(self) -> list[Any]:
-        if self._clock.now() - self._resolved_at < _RESOLVED_FOR_S:
+        if not self._is_name or self._clock.now() < self._fresh_until:
             return self._addresses
         if self._resolving is None:
             loop = asyncio.get_running_loop()
@@ -102,16 +153,19 @@ class Dialer:
         return await asyncio.shield(self._resolving)
 
     async def _ask(self) -> list[Any]:
-        loop = asyncio.get_running_loop()
-        return await loop.getaddrinfo(
-            self._host, self._port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-        )
+        addresses = await self._resolve_name(self._host, self._port)
+        if not addresses:
+            raise OSError("no address")
+        return addresses
 
     def _resolved(self, asked: asyncio.Task[list[Any]]) -> None:
         self._resolving = None
         if not asked.cancelled() and asked.exception() is None:
             self._addresses = asked.result()
-            self._resolved_at = self._clock.now()
+            self._fresh_until = self._clock.now() + self._resolved_for_s
+
+    def _doubt(self) -> None:
+        self._fresh_until = min(self._fresh_until, self._clock.now() + _RESOLVED_AFTER_FAILURE_S)
 
     def close(self) -> None:
         """Stop asking the resolver."""
@@ -119,7 +173,7 @@ class Dialer:
             self._resolving.cancel()
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+def place_of(url: str) -> tuple[str, int]:
+    """Return the host and the port that a base URL names."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

@@ -1,4 +1,4 @@
-"""The HTTP/1.1 client of one upstream.
+"""The HTTP/1.1 client of one endpoint of an upstream.
 
 Where it stands: `transcode/target.py` → here → `pool.py` (which connection) →
 `connection.py` (one exchange). Made for the least work a call: the head is joined
@@ -50,12 +50,15 @@ class Http1Client:
         options: the upstream's.
         clock: for time limits and ages.
         rng: shortens ages.
+        pool: its connections; of its own where there is none.
     """
 
-    def __init__(self, options: ClientOptions, clock: Clock, rng: Rng) -> None:
+    def __init__(
+        self, options: ClientOptions, clock: Clock, rng: Rng, pool: Pool | None = None
+    ) -> None:
         self.name = options.name
         self._head = RequestHead(options.name, options.url)
-        self._pool = Pool(options, clock, rng)
+        self._pool = pool or Pool(options, clock, rng)
 
     async def fetch(
         self, request: HttpRequest, *, max_body_bytes: int, max_error_bytes: int

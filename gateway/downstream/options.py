@@ -10,6 +10,9 @@ class ClientOptions:
     Args:
         name: of the upstream.
         url: base URL, http or https, without query or fragment.
+        address: host and port to connect to instead of the URL's. The Host header, the
+            scheme and the name that TLS checks stay the URL's.
+        resolved_for_s: how long what the resolver said of a host is kept.
         max_connections: open at once.
         connect_timeout_s: to resolve and connect, TLS included.
         idle_timeout_s: how long an unused connection is kept.
@@ -21,6 +24,8 @@ class ClientOptions:
 
     name: str
     url: str
+    address: tuple[str, int] | None = None
+    resolved_for_s: float = 10.0
     max_connections: int = 256
     connect_timeout_s: float = 2.0
     idle_timeout_s: float = 30.0

@@ -1,4 +1,4 @@
-"""The connections of one upstream: at most so many, and who gets which.
+"""The connections to one endpoint of an upstream: at most so many, and who gets which.
 
 Rules:
 1. A connection and one that is being made each hold a place; there are
@@ -10,7 +10,8 @@ Rules:
    cancelled meanwhile, the next one gets what it was handed.
 4. A connection is closed once unused for `idle_timeout_s`, and instead of being used
    again at its age, `max_age_s` shortened at random by up to a tenth.
-5. `close` closes every connection and fails every call, waiting or under way.
+5. `close` closes every connection and fails every call, waiting or under way. `retire`
+   ends the keeping alone: what is unused is closed, what is used goes on to its end.
 """
 
 import asyncio
@@ -29,28 +30,33 @@ _Turn = asyncio.Future[Connection | None]
 
 
 class Pool:
-    """The places of one upstream.
+    """The places of one endpoint.
 
     Args:
         options: sizes and times.
         clock: for ages.
         rng: shortens ages.
+        dialer: makes connections; one of `options` where there is none.
     """
 
-    def __init__(self, options: ClientOptions, clock: Clock, rng: Rng) -> None:
+    def __init__(
+        self, options: ClientOptions, clock: Clock, rng: Rng, dialer: Dialer | None = None
+    ) -> None:
         self.name = options.name
         self._options = options
         self._clock = clock
         self._rng = rng
         self._loop = asyncio.get_running_loop()
-        self._dialer = Dialer(options, clock)
+        self._dialer = dialer or Dialer(options, clock)
         self._open = 0
         self._all: set[Connection] = set()
         self._free: list[Connection] = []  # used last at the end, so unused longest first
         self._waiting: deque[_Turn] = deque()
         self._waiting_for_place: deque[_Turn] = deque()
         self._sweep: Timer | None = None
-        self._closed = False
+        self._sweep_at = float("inf")
+        self._lost_at = float("-inf")
+        self._closed = self._retired = False
         self._emptied: asyncio.Future[None] | None = None
 
     def take(self, *, sure: bool) -> Connection | None:
@@ -143,6 +149,25 @@ class Pool:
             raise errors.turned_away(self.name)
         return connection
 
+    async def warm(self) -> None:
+        """Make a connection for nothing else, and keep it for the next call.
+
+        Raises:
+            CallError: NOT_SENT.
+        """
+        connection = await self.wait(fresh=True)
+        connection.exchanges += 1  # if it is closed before its first call, it is a stale one
+        self.released(connection)
+
+    @property
+    def full(self) -> bool:
+        """Whether a call that comes now would have to wait."""
+        return not self._free and self._open >= self._options.max_connections
+
+    def connected_since(self, at: float) -> bool:
+        """Tell whether there was a connection at any time since `at`, in monotonic seconds."""
+        return bool(self._all) or self._lost_at >= at
+
     # What connections tell
 
     def connected(self, connection: Connection) -> None:
@@ -152,7 +177,7 @@ class Pool:
     def released(self, connection: Connection) -> None:
         """Hand a connection to the next call, or keep it."""
         now = self._clock.now()
-        if self._closed or now >= connection.expires_at or self._waiting_for_place:
+        if self._closed or self._retired or now >= connection.expires_at or self._waiting_for_place:
             connection.abort()
             return
         while self._waiting:
@@ -162,9 +187,8 @@ class Pool:
                 return
         connection.idle_since = now
         self._free.append(connection)
-        if self._sweep is None:
-            due = min(now + self._options.idle_timeout_s, connection.expires_at)
-            self._sweep = self._clock.call_at(due, self._close_unused)
+        if connection.expires_at < self._sweep_at:  # what others wait for is never later
+            self._sweep_by(min(now + self._options.idle_timeout_s, connection.expires_at))
 
     def closing(self, connection: Connection) -> None:
         """Keep it no longer."""
@@ -176,6 +200,7 @@ class Pool:
         if connection not in self._all:
             return
         self._all.remove(connection)
+        self._lost_at = self._clock.now()
         self._give_back_place()
         if not self._all and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
@@ -189,8 +214,16 @@ class Pool:
                     return
         self._open -= 1
 
+    def _sweep_by(self, due: float) -> None:
+        if due >= self._sweep_at:
+            return
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._sweep_at = due
+        self._sweep = self._clock.call_at(due, self._close_unused)
+
     def _close_unused(self) -> None:
-        self._sweep = None
+        self._sweep, self._sweep_at = None, float("inf")
         now = self._clock.now()
         idle_s = self._options.idle_timeout_s
         next_due = float("inf")
@@ -200,8 +233,13 @@ class Pool:
                 connection.abort()
             else:
                 next_due = min(next_due, due)
-        if next_due != float("inf"):
-            self._sweep = self._clock.call_at(next_due, self._close_unused)
+        self._sweep_by(next_due)
+
+    def retire(self) -> None:
+        """Close what is unused, and keep nothing from now on."""
+        self._retired = True
+        for connection in list(self._free):
+            connection.abort()
 
     async def close(self) -> None:
         """Close every connection, and fail every call."""

@@ -32,10 +32,15 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 
 def following(options: ClientOptions, new: Callable[[ClientOptions], HttpClient]) -> HttpClient:
     """Return a client that follows redirects, around one of `new` for the bare origin."""
+    bare = at_origin(options)
+    prefix = urlsplit(options.url).path.rstrip("/")
+    return RedirectingClient(new(bare), bare.url, prefix, options.max_redirects)
+
+
+def at_origin(options: ClientOptions) -> ClientOptions:
+    """Return the options of the same upstream without its URL's path."""
     parts = urlsplit(options.url)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    inner = new(dataclasses.replace(options, url=origin))
-    return RedirectingClient(inner, origin, parts.path.rstrip("/"), options.max_redirects)
+    return dataclasses.replace(options, url=f"{parts.scheme}://{parts.netloc}")
 
 
 class RedirectingClient:

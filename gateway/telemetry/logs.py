@@ -1,4 +1,4 @@
-"""One line a call, and a line for each retry and each stage of the end.
+"""One line a call, each retry, each change of an upstream's state and stage of the end.
 
 Console or JSON, to standard error. No metadata and no body is ever logged.
 """
@@ -13,11 +13,30 @@ import structlog
 
 from gateway.core.call import Metadata
 from gateway.core.clock import SystemClock
-from gateway.core.events import AttemptEnded, CallEnded, DrainStage, Event, RetryScheduled
+from gateway.core.events import (
+    AttemptEnded,
+    BreakerChanged,
+    CallEnded,
+    DrainStage,
+    EndpointChanged,
+    Event,
+    OverloadChanged,
+    PacingChanged,
+    RetryScheduled,
+    UpstreamReachability,
+)
 
 _wall = SystemClock.wall
 _LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 _OWN = ("grpc.health.", "grpc.reflection.")
+_CHANGES: dict[type, str] = {
+    BreakerChanged: "breaker",
+    EndpointChanged: "endpoint",
+    UpstreamReachability: "upstream",
+    PacingChanged: "pacing",
+    OverloadChanged: "overload",
+}
+"""Events of which every field is told, and how their lines are called."""
 
 
 def configure(log_format: str, level: str) -> "AccessLog":
@@ -90,6 +109,11 @@ class AccessLog:
             self._retry(event)
         elif isinstance(event, DrainStage):
             self._log.info("drain", stage=event.stage, calls_in_flight=event.calls_in_flight)
+        elif (name := _CHANGES.get(type(event))) is not None:
+            fields = dict(zip(event._fields, event, strict=True))
+            if "name" in fields:
+                fields["breaker"] = fields.pop("name")
+            self._log.warning(name, **fields)
 
     def _call(self, event: CallEnded) -> None:
         call = event.call

@@ -1,13 +1,15 @@
 """Prometheus metrics from events.
 
-Labels are bounded: methods that are served, gRPC codes, a handful of kinds. A call
-adds to plain numbers, because everything that counts and reads runs on one event
-loop; what Prometheus wants is made of them when it asks.
+Labels are bounded: methods that are served, gRPC codes, upstreams and their endpoints, a
+handful of kinds. A call adds to plain numbers, because everything that counts and reads
+runs on one event loop; what Prometheus wants is made of them when it asks. What is a
+state and no event (limits, breakers, endpoints) is read then too (`upstreams.py`).
 """
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import prometheus_client as prometheus
 from prometheus_client.core import (
@@ -17,14 +19,47 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 
-from gateway.core.call import MethodInfo
-from gateway.core.events import AttemptEnded, CallEnded, DrainStage, Event, RetryScheduled
+from gateway.core.call import Call, MethodInfo
+from gateway.core.criticality import Criticality
+from gateway.core.events import (
+    AttemptEnded,
+    BreakerChanged,
+    CallEnded,
+    CallRefused,
+    Event,
+    FallbackUsed,
+    HedgeEnded,
+    HedgeSent,
+    OverloadChanged,
+    PartMissing,
+    RetryGivenUp,
+    RetryScheduled,
+)
 from gateway.core.outcome import Kind
+from gateway.core.state import UpstreamState
 from gateway.core.status import Code
+from gateway.telemetry.upstreams import upstream_metrics
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BOUNDS = (*(str(float(bound)) for bound in _BUCKETS_S), "+Inf")
 _METHOD = ("service", "method")
+_COUNTERS = (
+    (
+        "attempts",
+        "outcome",
+        "Requests to upstreams, by outcome: success, failure, ignored, abandoned.",
+    ),
+    (
+        "retries",
+        "decision",
+        "Failed attempts that could be repeated, by decision: scheduled, given_up.",
+    ),
+    ("hedges", "result", "Second attempts beside slow ones: sent, and of these won or lost."),
+    ("refusals", "mechanism", "Calls and attempts that were not let through, by mechanism."),
+    ("fallbacks", "step", "Answers of the steps of fallback chains."),
+    ("parts_missing", "part", "Parts missing from composed answers."),
+)
+"""Name, label and text of what is counted a method, beside calls."""
 
 
 class Metrics:
@@ -32,36 +67,81 @@ class Metrics:
 
     Args:
         in_flight: calls inside the gateway now.
+        upstreams: the state of each upstream now.
     """
 
-    def __init__(self, in_flight: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        in_flight: Callable[[], int],
+        upstreams: Callable[[], Iterable[UpstreamState]] = tuple,
+    ) -> None:
         self._registry = prometheus.CollectorRegistry()
         self._in_flight = in_flight
+        self._upstreams = upstreams
         self._registry.register(self)
         self._by_method: dict[str, _MethodMetrics] = {}
+        self._transitions: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._least = Criticality.SHEDDABLE
+        self._takers: dict[type, Callable[..., None]] = {
+            CallEnded: self._call_ended,
+            AttemptEnded: self._attempt_ended,
+            RetryScheduled: self._counted("retries", lambda _: "scheduled"),
+            RetryGivenUp: self._counted("retries", lambda _: "given_up"),
+            HedgeSent: self._counted("hedges", lambda _: "sent"),
+            HedgeEnded: self._counted("hedges", lambda event: "won" if event.won else "lost"),
+            CallRefused: self._counted("refusals", lambda event: event.mechanism),
+            FallbackUsed: self._fallback_used,
+            PartMissing: self._counted("parts_missing", lambda event: event.part),
+            BreakerChanged: self._breaker_changed,
+            OverloadChanged: self._overload_changed,
+        }
 
     def page(self) -> bytes:
         """Return the Prometheus text."""
         return prometheus.generate_latest(self._registry)
 
     def __call__(self, event: Event) -> None:
-        """Count an event."""
-        if isinstance(event, DrainStage):
-            return
-        method = event.call.method
+        """Count an event, where it is one of those that are counted."""
+        taker = self._takers.get(type(event))
+        if taker is not None:
+            taker(event)
+
+    def _of(self, call: Call) -> "_MethodMetrics":
+        method = call.method
         metrics = self._by_method.get(method.path)
         if metrics is None:
             metrics = self._by_method[method.path] = _MethodMetrics(method)
-        if isinstance(event, AttemptEnded):
-            metrics.attempts[event.outcome.kind if event.outcome else None] += 1
-            metrics.attempt_durations.observe(event.duration_s)
-        elif isinstance(event, CallEnded):
-            metrics.calls[event.code] += 1
-            metrics.call_durations.observe(event.duration_s)
-        elif isinstance(event, RetryScheduled):
-            metrics.retries["scheduled"] += 1
-        else:
-            metrics.retries["given_up"] += 1
+        return metrics
+
+    def _call_ended(self, event: CallEnded) -> None:
+        metrics = self._of(event.call)
+        metrics.calls[event.code] += 1
+        metrics.call_durations.observe(event.duration_s)
+        if event.call.previous_attempts:
+            metrics.client_retries += 1
+
+    def _attempt_ended(self, event: AttemptEnded) -> None:
+        metrics = self._of(event.call)
+        outcome = event.outcome
+        kind = outcome.kind.value if outcome is not None else "abandoned"
+        metrics.counts["attempts"][kind] += 1
+        metrics.attempt_durations.observe(event.duration_s)
+
+    def _fallback_used(self, event: FallbackUsed) -> None:
+        if event.outcome.kind is Kind.SUCCESS:
+            self._of(event.call).counts["fallbacks"][event.step] += 1
+
+    def _breaker_changed(self, event: BreakerChanged) -> None:
+        self._transitions[event.upstream, event.name, event.after] += 1
+
+    def _overload_changed(self, event: OverloadChanged) -> None:
+        self._least = Criticality[event.least.upper()]
+
+    def _counted(self, name: str, label: Callable[[Any], str]) -> Callable[..., None]:
+        def take(event: Any) -> None:
+            self._of(event.call).counts[name][label(event)] += 1
+
+        return take
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as it stands now."""
@@ -79,32 +159,30 @@ class Metrics:
             of,
             lambda m: m.call_durations,
         )
-        yield _counter(
-            "seawall_attempts",
-            "Requests to upstreams, by outcome: success, failure, ignored, abandoned.",
-            "outcome",
-            of,
-            lambda m: {
-                kind.value if kind is not None else "abandoned": count
-                for kind, count in m.attempts.items()
-            },
-        )
+        for name, label, text in _COUNTERS:
+            yield _counter(f"seawall_{name}", text, label, of, lambda m, n=name: m.counts[n])
         yield _histogram(
             "seawall_attempt_duration_seconds",
             "From the beginning to the end of a request to an upstream.",
             of,
             lambda m: m.attempt_durations,
         )
-        yield _counter(
-            "seawall_retries",
-            "Failed attempts that could be repeated, by decision: scheduled, given_up.",
-            "decision",
-            of,
-            lambda m: m.retries,
+        retried = CounterMetricFamily(
+            "seawall_client_retries", "Calls that their callers had sent before.", labels=_METHOD
         )
+        for metrics in of:
+            if metrics.client_retries:
+                retried.add_metric(metrics.labels, metrics.client_retries)
+        yield retried
         yield GaugeMetricFamily(
             "seawall_calls_in_flight", "Calls inside the gateway.", self._in_flight()
         )
+        yield GaugeMetricFamily(
+            "seawall_least_criticality",
+            "The least criticality that the process serves now; 1 is everything.",
+            int(self._least),
+        )
+        yield from upstream_metrics(list(self._upstreams()), self._transitions)
 
 
 class _Durations:
@@ -132,13 +210,22 @@ class _Durations:
 class _MethodMetrics:
     """One method's numbers, by the value of the label that is theirs."""
 
-    __slots__ = ("attempt_durations", "attempts", "call_durations", "calls", "labels", "retries")
+    __slots__ = (
+        "attempt_durations",
+        "call_durations",
+        "calls",
+        "client_retries",
+        "counts",
+        "labels",
+    )
 
     def __init__(self, method: MethodInfo) -> None:
         self.labels = (method.service, method.name)
         self.calls: dict[Code, int] = defaultdict(int)
-        self.attempts: dict[Kind | None, int] = defaultdict(int)
-        self.retries: dict[str, int] = defaultdict(int)
+        self.client_retries = 0
+        self.counts: dict[str, dict[str, int]] = {
+            name: defaultdict(int) for name, _, _ in _COUNTERS
+        }
         self.call_durations = _Durations()
         self.attempt_durations = _Durations()
 
@@ -148,7 +235,7 @@ def _counter(
     text: str,
     label: str,
     of: list[_MethodMetrics],
-    counts: Callable[[_MethodMetrics], dict[str, int]],
+    counts: Callable[..., dict[str, int]],
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(name, text, labels=(*_METHOD, label))
     for metrics in of:

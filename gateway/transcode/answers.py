@@ -163,7 +163,7 @@ class StreamTarget(RestTarget):
         return CallError(
             Code.UNAVAILABLE,
             Reason.STREAM_IDLE,
-            f"upstream {self._client.name!r} sent no message for {self._stream.idle_timeout_s:g} s",
+            f"upstream {self._upstream!r} sent no message for {self._stream.idle_timeout_s:g} s",
             origin=Origin.UPSTREAM,
             sent=Sent.UNKNOWN,
             transient=True,

@@ -61,7 +61,8 @@ class RestParts:
     Args:
         decoder: parses the answer.
         headers: allow-lists.
-        client: of the upstream.
+        upstream: its name.
+        client: of the upstream; None where each attempt has an endpoint with its own.
         options: limits and mappings.
         pool: where the types of error details are looked up.
         clock: for the remaining time and Retry-After dates.
@@ -69,7 +70,8 @@ class RestParts:
 
     decoder: AnswerDecoder
     headers: HeaderForwarding
-    client: HttpClient
+    upstream: str
+    client: HttpClient | None
     options: RestOptions
     pool: DescriptorPool
     clock: Clock
@@ -84,6 +86,7 @@ class RestTarget:
     def __init__(self, parts: RestParts) -> None:
         self._decoder = parts.decoder
         self._headers = parts.headers
+        self._upstream = parts.upstream
         self._client = parts.client
         self._options = parts.options
         self._pool = parts.pool
@@ -106,13 +109,15 @@ class RestTarget:
         raise NotImplementedError  # abstract; UnaryTarget has a `__call__` of its own instead
 
     def _client_of(self, call: Call) -> HttpClient:
-        endpoint = call.endpoint
-        return self._client if endpoint is None else endpoint.client
+        if (endpoint := call.endpoint) is not None:
+            return endpoint.client
+        assert self._client is not None
+        return self._client
 
     def _failed(self, error: CallError) -> Outcome:
         if error.origin is Origin.UPSTREAM:
             if not error.upstream:
-                error.upstream = self._client.name
+                error.upstream = self._upstream
             if (
                 error.reason is Reason.UPSTREAM_STATUS
                 and error.http_status is None  # told in a stream
@@ -159,11 +164,11 @@ class RestTarget:
 
     def _failure(self, answer: HttpAnswer) -> CallError:
         return upstream_failure(
-            answer, self._client.name, self._options.status_codes, self._pool, self._clock.wall()
+            answer, self._upstream, self._options.status_codes, self._pool, self._clock.wall()
         )
 
     def _stream_failure(self, error: object) -> CallError:
-        return stream_failure(error, self._client.name, self._options.status_codes, self._pool)
+        return stream_failure(error, self._upstream, self._options.status_codes, self._pool)
 
     def _return_headers(self, call: Call, answer: HttpAnswer | HttpStream) -> None:
         found = self._headers.incoming(answer.headers)

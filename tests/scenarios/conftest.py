@@ -1,11 +1,17 @@
-"""Three processes for the scenarios of `panel.v1`: this one calls, a gateway serves, a panel
-misbehaves. All keep running; the panel begins each test as new."""
+"""Processes for the scenarios: this one calls, a gateway serves, downstreams misbehave.
 
+The downstreams keep running and begin each test as new. So does the gateway over the
+panel; where a test needs another state of it, or another time, it starts its own
+(gateways.py).
+"""
+
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
+from panel.v1 import catalog_pb2, catalog_pb2_grpc
 from scenarios.downstreams import Downstream, downstream_process
 from support.gateways import seawall_process
 
@@ -21,18 +27,74 @@ def panel_process() -> Iterator[Downstream]:
 
 
 @pytest.fixture(scope="session")
+def cloud_process() -> Iterator[Downstream]:
+    with downstream_process("cloud") as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def registry_process() -> Iterator[Downstream]:
+    with downstream_process("deploy") as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def deployer_process() -> Iterator[Downstream]:
+    with downstream_process("deploy") as deployer:
+        yield deployer
+
+
+@pytest.fixture(scope="module")
 def gateway_address(
     panel_process: Downstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    arguments = ("--descriptor-set", str(DESCRIPTORS), "--upstream", f"panel={panel_process.url}")
+    upstreams = (f"--upstream={name}={panel_process.url}" for name in ("panel", "providers"))
+    arguments = ("--descriptor-set", str(DESCRIPTORS), *upstreams)
     with seawall_process(*arguments, tmp_path=tmp_path_factory.mktemp("gateway")) as seawall:
         yield seawall.address
 
 
+def as_new(downstream: Downstream) -> Downstream:
+    downstream.reset()
+    return downstream
+
+
 @pytest.fixture
-def panel(panel_process: Downstream) -> Downstream:
-    panel_process.reset()
-    return panel_process
+def panel(panel_process: Downstream, gateway_address: str) -> Downstream:
+    """The panel as new, and a gateway that has forgotten what the test before made of it."""
+    as_new(panel_process)
+    with grpc.insecure_channel(gateway_address) as channel:
+        until_calm(catalog_pb2_grpc.CatalogServiceStub(channel))
+    return as_new(panel_process)
+
+
+def until_calm(catalog: catalog_pb2_grpc.CatalogServiceStub) -> None:
+    """Call until the breaker has closed: until a few calls in a row are answered."""
+    answered, gives_up_at = 0, time.monotonic() + 20
+    while answered < 5:
+        assert time.monotonic() < gives_up_at
+        try:
+            catalog.ListServices(catalog_pb2.ListServicesRequest(), timeout=5)
+            answered += 1
+        except grpc.RpcError:
+            answered = 0
+
+
+@pytest.fixture
+def cloud(cloud_process: Downstream) -> Downstream:
+    return as_new(cloud_process)
+
+
+@pytest.fixture
+def registry(registry_process: Downstream) -> Downstream:
+    """The template registry of `deploy.v1`."""
+    return as_new(registry_process)
+
+
+@pytest.fixture
+def deployer(deployer_process: Downstream) -> Downstream:
+    """The store deployer of `deploy.v1`."""
+    return as_new(deployer_process)
 
 
 @pytest.fixture

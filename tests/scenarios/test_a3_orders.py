@@ -267,14 +267,14 @@ async def test_both_services_share_one_pool(panel: Downstream, gateway_address: 
     assert panel.stats()["concurrency"]["peak"] == MAX_CONNECTIONS
 
 
-async def test_a_failing_service_sees_no_more_than_the_attempts_of_each_caller(
+async def test_a_failing_service_is_left_alone_before_each_caller_has_asked_it(
     panel: Downstream, clients
 ) -> None:
     panel.set_faults({"path": ORDERS, "status": 503})
     codes = await asyncio.gather(*(poll(client) for client in clients))
     assert codes == [Code.UNAVAILABLE] * CLIENTS
     stats = panel.stats()
-    assert CLIENTS < stats["total"] <= CLIENTS * LIST_ATTEMPTS
+    assert stats["total"] < CLIENTS  # the breaker opens, and the rest is refused at once
     assert stats["concurrency"]["peak"] <= MAX_CONNECTIONS
 
 
@@ -284,7 +284,9 @@ async def test_nobody_waits_beyond_the_deadline_for_a_service_that_hangs(
     panel.set_faults({"path": ORDERS, "latency_s": 60})
     started_at = time.monotonic()
     codes = await asyncio.gather(*(poll(client, timeout_s=1.0) for client in clients))
-    assert codes == [Code.DEADLINE_EXCEEDED] * CLIENTS
+    # Those for whom there is no time left in the queue are told so, the others of their end.
+    assert set(codes) <= {Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED}
+    assert codes.count(Code.DEADLINE_EXCEEDED) >= MAX_CONNECTIONS
     assert time.monotonic() - started_at < 10
     await eventually(lambda: panel.idle)
     assert panel.stats()["total"] <= CLIENTS  # those who got no connection sent nothing

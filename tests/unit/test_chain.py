@@ -28,38 +28,81 @@ async def shape_of(
         return pipeline.shape
 
 
-async def test_a_rest_method_has_the_whole_order(tmp_path):
-    assert await shape_of("/shop.v1.OrderService/GetOrder", tmp_path) == (
-        "access",
-        "deadline",
-        "decode",
-        "encode",
-        "retry",
-        "attempt",
-    )
+GET = "/shop.v1.OrderService/GetOrder"
+EDGE = ("access", "arrival", "overload", "deadline")
+ORDER = (
+    *EDGE,
+    *("shed", "decode", "serialize", "fallback", "encode"),
+    *("retry", "hedge", "breaker_check", "breaker_check", "pacing", "concurrency"),
+    *("endpoint", "breaker_permit", "breaker_permit", "attempt"),
+)
+EVERYTHING = """
+services:
+  shop.v1.OrderService:
+    methods:
+      GetOrder:
+        serialize: {field: order_id}
+        fallback: {steps: [{answer: "{}"}]}
+        hedge: {delay: 1s}
+        breaker: {key_field: order_id}
+"""
 
 
-async def test_a_mechanism_that_is_off_is_not_there(tmp_path):
-    off = "defaults: {method: {retry: {disabled: true}}}"
-    assert "retry" not in await shape_of("/shop.v1.OrderService/GetOrder", tmp_path, off)
+async def test_a_rest_method_with_every_policy_has_the_whole_order(tmp_path):
+    assert await shape_of(GET, tmp_path, EVERYTHING) == ORDER
+
+
+OFF = {
+    "overload": "overload: {disabled: true}",
+    "retry": "defaults: {method: {retry: {disabled: true}}}",
+    "hedge": "defaults: {method: {hedge: {disabled: true}}}",
+    "breaker_check": "defaults: {upstream: {breaker: {disabled: true}}}",
+    "breaker_permit": "defaults: {upstream: {breaker: {disabled: true}}}",
+    "pacing": "defaults: {upstream: {pacing: {disabled: true}}}",
+    "concurrency": "defaults: {upstream: {adaptive_concurrency: {disabled: true}}}",
+    "shed": "defaults: {upstream: {adaptive_concurrency: {disabled: true}}}",
+    "endpoint": "defaults: {upstream: {reachability: {disabled: true}}}",
+}
+
+
+@pytest.mark.parametrize("name", OFF)
+async def test_a_mechanism_that_is_off_is_not_there(name: str, tmp_path):
+    on, off = await shape_of(GET, tmp_path), await shape_of(GET, tmp_path, OFF[name])
+    assert name in on
+    assert name not in off
+
+
+async def test_one_attempt_needs_no_retry(tmp_path):
     once = "defaults: {method: {retry: {max_attempts: 1}}}"
-    assert "retry" not in await shape_of("/shop.v1.OrderService/GetOrder", tmp_path, once)
+    assert "retry" not in await shape_of(GET, tmp_path, once)
+
+
+async def test_what_nobody_asks_for_is_not_there(tmp_path):
+    assert not {"serialize", "fallback", "each"} & set(await shape_of(GET, tmp_path))
+    assert "hedge" not in await shape_of("/shop.v1.OrderService/CreateOrder", tmp_path)
+
+
+OF_STREAMS = tuple(name for name in ORDER if name not in ("shed", "serialize", "fallback"))
+
+
+def of_a_stream(*names: str) -> tuple[str, ...]:
+    once = tuple(dict.fromkeys(names))
+    return tuple(name for name in once if name not in ("hedge", "concurrency"))
 
 
 @pytest.mark.parametrize("method", ["Upload", "Talk"])
-async def test_a_client_stream_that_is_one_body_has_the_same_order(method, tmp_path):
-    assert await shape_of(
-        f"/feed.v1.FeedService/{method}", tmp_path, proto=STREAMS
-    ) == await shape_of("/shop.v1.OrderService/GetOrder", tmp_path)
+async def test_a_client_stream_that_is_one_body_has_the_order_without_hedges_and_limits(
+    method, tmp_path
+):
+    found = await shape_of(f"/feed.v1.FeedService/{method}", tmp_path, proto=STREAMS)
+    assert found == of_a_stream(*OF_STREAMS)
 
 
 async def test_each_message_of_a_bidirectional_stream_goes_through_what_stands_behind_each(
     tmp_path,
 ):
-    assert await shape_of("/feed.v1.FeedService/Look", tmp_path, proto=STREAMS) == (
-        *("access", "deadline", "decode", "each"),
-        *("encode", "retry", "attempt"),
-    )
+    found = await shape_of("/feed.v1.FeedService/Look", tmp_path, proto=STREAMS)
+    assert found == of_a_stream(*EDGE, "decode", "each", *OF_STREAMS[5:])
 
 
 async def test_what_the_gateway_answers_itself_goes_through_a_pipeline_too(tmp_path):
@@ -86,10 +129,13 @@ async def test_the_first_is_outermost_and_lasts_as_long_as_the_call():
         notes.append("target")
         return SUCCESS
 
-    pipeline = compose(METHOD, [Noting("a", notes), Noting("b", notes)], Script(target))
+    pipeline = compose(METHOD, [Noting("a", notes)], [Noting("b", notes)], Script(target))
     assert pipeline.shape == ("a", "b")
     assert await pipeline.run(new_call(FakeClock())) is SUCCESS
     assert notes == ["a in", "b in", "target", "b out", "a out"]
+    notes.clear()
+    assert await pipeline.enter(new_call(FakeClock())) is SUCCESS
+    assert notes == ["b in", "target", "b out"]
 
 
 async def test_a_cancel_passes_through_every_interceptor():
@@ -99,7 +145,7 @@ async def test_a_cancel_passes_through_every_interceptor():
         await asyncio.get_running_loop().create_future()
         raise AssertionError
 
-    pipeline = compose(METHOD, [Noting("a", notes), Noting("b", notes)], Script(hangs))
+    pipeline = compose(METHOD, [Noting("a", notes)], [Noting("b", notes)], Script(hangs))
     task = asyncio.ensure_future(pipeline.run(new_call(FakeClock())))
     await asyncio.sleep(0)
     task.cancel()

@@ -194,7 +194,8 @@ def test_explain_as_json_names_the_origin_of_every_value(config: Path) -> None:
     found = json.loads(answer(*explained(config), "--format", "json"))
     assert found["method"] == f"{SERVICE}/CreateOrder"
     assert found["bindings"] == ["POST /v1/orders"]
-    assert found["pipeline"][-2:] == ["retry", "attempt"]
+    assert found["pipeline"][-2:] == ["breaker_permit", "attempt"]
+    assert found["breakers"] == ["default"]
     assert found["idempotent"] == {"value": True, "origin": f"service ({config}:15)"}
     policy, origins = found["policy"], found["origins"]
     assert policy["retry"]["max_attempts"] == 5
@@ -231,7 +232,9 @@ def test_explain_as_a_table_shows_value_and_origin(config: Path) -> None:
     assert rows["method"][0] == f"{SERVICE}/CreateOrder"
     assert rows["binding"] == ["POST", "/v1/orders"]
     assert rows["idempotent"][0] == "yes"
-    assert rows["pipeline"][-3:] == ["→", "upstream", "default"]
+    assert rows["pipeline"][0] == "access"
+    assert rows["breakers"] == ["default"]
+    assert "→ upstream default" in " ".join(printed.split())
     assert rows["POLICY"] == ["VALUE", "FROM"]
     assert rows["deadline.default"][:2] == ["4s", "upstream"]
     assert rows["retry.jitter"] == ["FULL", "built-in"]

@@ -181,7 +181,13 @@ upstreams: {orders: {url: 'http://yaml', policy: {pool: {connect_timeout: 6s}}}}
     assert upstream.policy.pool.connect_timeout.seconds == 6
     assert upstream.policy.url == "http://yaml"
     file = given.folder / "seawall.yaml"
-    assert upstream.origins == {
+    of_pool = {
+        path: at
+        for path, at in upstream.origins.items()
+        if path.partition(".")[0] in ("name", "url", "pool", "redirects")
+    }
+    assert all(upstream.origins[path] == "built-in" for path in upstream.origins.keys() - of_pool)
+    assert of_pool == {
         "name": f"proto (shop.proto:{HEAD_LINES + 1})",
         "url": f"upstream ({file}:3)",
         "pool.idle_timeout": f"defaults ({file}:2)",

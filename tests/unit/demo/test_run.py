@@ -6,7 +6,7 @@ import gateway.demo
 from gateway.config.schema import load_descriptor_set
 from gateway.demo.run import EXAMPLES, banner, reachable
 
-DESCRIPTORS = Path(gateway.demo.__file__).with_name("panel.binpb")
+FOLDER = Path(gateway.demo.__file__).parent
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,26 @@ def test_every_line_but_the_calls_fits_a_terminal() -> None:
     assert all(len(line) <= 80 for line in lines if "curl -" not in line)
 
 
-def test_the_shipped_descriptors_are_whole_and_name_lines() -> None:
-    schema = load_descriptor_set(DESCRIPTORS)
+@pytest.mark.parametrize(
+    ("system", "files", "count"),
+    [
+        ("panel", {"orders", "catalog", "providers", "dashboard"}, 19),
+        ("cloud", {"projects"}, 5),
+        ("deploy", {"templates", "deployments"}, 3),
+    ],
+)
+def test_the_shipped_descriptors_are_whole_and_name_lines(
+    system: str, files: set[str], count: int
+) -> None:
+    schema = load_descriptor_set(FOLDER / f"{system}.binpb")
     methods = {
         method.full_name: schema.where_method(method)
         for service in schema.services()
         for method in service.methods
     }
-    assert len(methods) == 9
+    assert len(methods) == count
+    assert {where.partition(":")[0] for where in methods.values()} == {
+        f"{system}/v1/{name}.proto" for name in files
+    }
     for full_name, where in methods.items():
-        file, _, line = where.partition(":")
-        assert file in ("panel/v1/orders.proto", "panel/v1/catalog.proto")
-        assert line.isdecimal(), full_name
+        assert where.partition(":")[2].isdecimal(), full_name

@@ -84,6 +84,7 @@ async def bench_for(
     parts = RestParts(
         decoder=AnswerDecoder(pb.Document, codec),
         headers=HeaderForwarding(request, response),
+        upstream="documents",
         client=client,
         options=RestOptions(user_agent="seawall/test", stream=stream or StreamOptions(), **options),
         pool=POOL,

@@ -1,0 +1,51 @@
+"""Better, no worse or worse than Envoy: one rule for every case.
+
+For each of success rate (more is better) and attempts a call (fewer are better):
+
+1. The difference of the medians must matter: half a point of success, or 0.02
+   attempts a call. A smaller one is "no worse" whatever the noise.
+2. It must be more than the noise: every repetition of one must be beyond every
+   repetition of the other. Where the ranges overlap it is "no worse".
+3. Otherwise it is "better" or "worse", as the medians say.
+
+Without Envoy, or without a run, there is no verdict.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from bench.chaos.figures import Standing, Summary
+
+Verdict = Literal["better", "no worse", "worse"]
+
+MATTERS: Mapping[str, float] = {"success": 0.005, "attempts_per_call": 0.02}
+"""The figures that are judged, and the least difference that matters."""
+_MORE_IS_BETTER = {"success"}
+
+
+def verdict(name: str, ours: Summary, theirs: Summary) -> Verdict:
+    """Return how a figure compares with another's."""
+    difference = ours.median - theirs.median
+    apart = ours.least > theirs.most or ours.most < theirs.least
+    # A hair more than nothing, so that 0.995 is half a point below 1.
+    if not apart or abs(difference) < MATTERS[name] - 1e-9:
+        return "no worse"
+    return "better" if (difference > 0) == (name in _MORE_IS_BETTER) else "worse"
+
+
+def verdicts(ours: Standing, theirs: Standing | None) -> dict[str, Verdict | None]:
+    """Return the verdict on each judged figure; None where one of them has no run."""
+    found: dict[str, Verdict | None] = {}
+    for name in MATTERS:
+        mine = ours.summary(name)
+        yours = theirs.summary(name) if theirs is not None else None
+        found[name] = verdict(name, mine, yours) if mine and yours else None
+    return found
+
+
+def find(standings: Sequence[Standing], letter: str, name: str) -> Standing | None:
+    """Return who of a case has that name."""
+    for standing in standings:
+        if standing.case.letter == letter and standing.contestant.name == name:
+            return standing
+    return None

@@ -1,0 +1,1 @@
+"""seawall.admin.v1: what operators ask a gateway."""

@@ -1,0 +1,112 @@
+"""Whether an endpoint can be connected to, as attempts and probes tell.
+
+    REACHABLE --so many failures in a row--> UNREACHABLE --a probe connects--> REACHABLE
+
+Rules:
+1. `consecutive_failures` connections that fail in a row make an endpoint unreachable.
+   An attempt that got hold of a connection, however it ended, breaks the row.
+2. From then on attempts do not choose it, and only a probe brings it back: what attempts
+   from before still say is about a server that may be gone.
+3. Failures of attempts that began before a probe connected count for nothing either.
+4. What counts as a connection that failed: no address, none that accepts in time, no TLS.
+   Never a wait for a place among the gateway's own connections. An attempt that ran out
+   of time while the endpoint had not one connection counts too: calls that are
+   shorter than `connect_timeout_s` would otherwise never tell.
+"""
+
+import enum
+
+from gateway.core.errors import CallError, Reason, Sent
+
+_CONNECTING = frozenset(
+    (Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_UNRESOLVED, Reason.UPSTREAM_TLS)
+)
+
+
+class State(enum.Enum):
+    """Whether attempts may choose it."""
+
+    REACHABLE = "reachable"
+    UNREACHABLE = "unreachable"
+
+
+class Sign(enum.Enum):
+    """What was learned."""
+
+    GOT_THROUGH = "an attempt had a connection"
+    FAILED = "a connection failed"
+    FAILED_AGAIN = "so many have failed in a row"
+    PROBED = "a probe connected"
+
+
+TRANSITIONS: dict[tuple[State, Sign], State] = {
+    (State.REACHABLE, Sign.GOT_THROUGH): State.REACHABLE,
+    (State.REACHABLE, Sign.FAILED): State.REACHABLE,
+    (State.REACHABLE, Sign.FAILED_AGAIN): State.UNREACHABLE,
+    (State.REACHABLE, Sign.PROBED): State.REACHABLE,
+    (State.UNREACHABLE, Sign.GOT_THROUGH): State.UNREACHABLE,
+    (State.UNREACHABLE, Sign.FAILED): State.UNREACHABLE,
+    (State.UNREACHABLE, Sign.FAILED_AGAIN): State.UNREACHABLE,
+    (State.UNREACHABLE, Sign.PROBED): State.REACHABLE,
+}
+
+
+def failed_to_connect(error: CallError, *, connected: bool) -> bool:
+    """Tell whether an attempt's error is a connection that failed.
+
+    Args:
+        error: how the attempt ended.
+        connected: whether the endpoint had a connection meanwhile.
+    """
+    if error.reason in _CONNECTING:
+        return error.sent is Sent.NOT_SENT
+    return error.reason is Reason.ATTEMPT_TIMEOUT and not connected
+
+
+class Reachability:
+    """One endpoint's.
+
+    Args:
+        consecutive_failures: in a row; 0 is never.
+    """
+
+    __slots__ = ("_most", "_since", "failures", "state")
+
+    def __init__(self, consecutive_failures: int) -> None:
+        self._most = consecutive_failures
+        self._since = float("-inf")
+        self.failures = 0
+        """In a row."""
+        self.state = State.REACHABLE
+
+    @property
+    def reachable(self) -> bool:
+        """Whether attempts may choose it."""
+        return self.state is State.REACHABLE
+
+    def got_through(self) -> None:
+        """An attempt had a connection."""
+        self.failures = 0
+        self._see(Sign.GOT_THROUGH)
+
+    def failed(self, began_at: float) -> bool:
+        """A connection failed; return whether that made it unreachable.
+
+        Args:
+            began_at: when the attempt began, in monotonic seconds.
+        """
+        if began_at < self._since:
+            return False
+        self.failures += 1
+        again = 0 < self._most <= self.failures
+        return self._see(Sign.FAILED_AGAIN if again else Sign.FAILED)
+
+    def probed(self, now: float) -> bool:
+        """A probe connected; return whether that made it reachable."""
+        self.failures = 0
+        self._since = now
+        return self._see(Sign.PROBED)
+
+    def _see(self, sign: Sign) -> bool:
+        before, self.state = self.state, TRANSITIONS[self.state, sign]
+        return before is not self.state

@@ -1,0 +1,180 @@
+"""The pipelines of the methods of a gateway: part of the composition root, beside `app.py`.
+
+From effective policies to interceptors around targets (`chain.py` has their order). A
+method is answered by REST, or by other methods' answers; calls of the gateway's own enter
+a pipeline behind its decode step (`Entry`), and are found when they are first made, so
+that pipelines may be built in any order.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from google.protobuf.descriptor import Descriptor
+from seawall.policy.v1.policy_pb2 import MethodPolicy
+
+from gateway import __version__
+from gateway.chain import (
+    Pipeline,
+    Surroundings,
+    attempt_interceptors,
+    compose,
+    composed_interceptors,
+    rest_interceptors,
+)
+from gateway.compose.fallback import FallbackInterceptor
+from gateway.compose.fan_out import FanOutTarget
+from gateway.compose.part import Entry
+from gateway.compose.scatter import ScatterTarget
+from gateway.config.effective import EffectiveMethod, MethodOptions, method_options
+from gateway.config.resolve import Resolved
+from gateway.config.schema import Schema
+from gateway.config.writing import habits_of, request_options
+from gateway.core.call import Target
+from gateway.transcode.codec import JsonCodec
+from gateway.transcode.decode import AnswerDecoder
+from gateway.transcode.encode import EncodeInterceptor, RequestEncoder
+from gateway.transcode.habits import Habits
+from gateway.transcode.header_fields import ResponseHeaderFields
+from gateway.transcode.headers import HeaderForwarding
+from gateway.transcode.kinds import rest_target
+from gateway.transcode.target import RestParts
+from gateway.upstream import Upstream
+
+
+class Pipelines:
+    """Builds the pipelines of everything that is served but the gateway's own services.
+
+    Args:
+        schema: message classes.
+        resolved: what is served.
+        upstreams: connected, by name.
+        around: clock, randomness, events.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        resolved: Resolved,
+        upstreams: Mapping[str, Upstream],
+        around: Surroundings,
+    ) -> None:
+        self._schema = schema
+        self._resolved = resolved
+        self._upstreams = upstreams
+        self._around = around
+        self._codecs: dict[tuple[int, Habits], JsonCodec] = {}
+        self._methods = {method.method.full_name: method for method in resolved.methods}
+        self._built: dict[str, Pipeline] = {}
+
+    def build(self) -> Iterator[Pipeline]:
+        """Yield the pipeline of each method."""
+        for name, method in self._methods.items():
+            pipeline = self._rest(method) if method.bindings else self._composed(method)
+            self._built[name] = pipeline
+            yield pipeline
+
+    def _entry(self, name: str) -> Entry:
+        descriptor, pipeline = self._methods[name].descriptor, self._built[name]
+        return self._entry_of(descriptor.input_type, descriptor.output_type, pipeline)
+
+    def _entry_of(self, request: Descriptor, response: Descriptor, pipeline: Pipeline) -> Entry:
+        new = self._schema.new_message
+        return Entry(pipeline.method, pipeline.enter, new(request), new(response))
+
+    # Answered by REST
+
+    def _rest(self, method: EffectiveMethod) -> Pipeline:
+        options = self._options(method)
+        upstream = self._upstreams[method.upstream]
+        encoder, target = self._encoder(method), self._target(method, options, upstream)
+        fallback = self._fallback(method)
+        outer, inner = rest_interceptors(options, encoder, upstream, self._around, fallback)
+        return compose(options.method, outer, inner, target)
+
+    def _fallback(self, method: EffectiveMethod) -> FallbackInterceptor | None:
+        composition = self._resolved.compositions.get(method.method.full_name)
+        if composition is None or composition.fallback is None:
+            return None
+        clock, events = self._around.clock, self._around.events
+        elsewhere = partial(self._elsewhere, method)
+        return FallbackInterceptor(composition.fallback, self._entry, elsewhere, clock, events)
+
+    def _elsewhere(self, method: EffectiveMethod, name: str) -> Entry:
+        """Return the way of the same method over another upstream."""
+        options, upstream = self._options(method), self._upstreams[name]
+        pipeline = compose(
+            options.method,
+            (),
+            [
+                EncodeInterceptor(self._encoder(method)),
+                *attempt_interceptors(options, upstream, self._around),
+            ],
+            self._target(method, options, upstream),
+        )
+        descriptor = method.descriptor
+        return self._entry_of(descriptor.input_type, descriptor.output_type, pipeline)
+
+    def _options(self, method: EffectiveMethod) -> MethodOptions:
+        request = self._schema.new_message(method.descriptor.input_type)
+        return method_options(method, request.FromString, f"seawall/{__version__}")
+
+    def _encoder(self, method: EffectiveMethod) -> RequestEncoder:
+        policy = method.policy
+        codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
+        return RequestEncoder(method.bindings, codec, request_options(policy))
+
+    def _target(
+        self, method: EffectiveMethod, options: MethodOptions, upstream: Upstream
+    ) -> Target:
+        policy, output = method.policy, method.descriptor.output_type
+        parts = RestParts(
+            decoder=self._decoder(method, output, policy),
+            headers=HeaderForwarding(
+                policy.headers.forward_request, policy.headers.forward_response
+            ),
+            upstream=upstream.name,
+            client=upstream.client,
+            options=options.rest,
+            pool=self._schema.pool,
+            clock=self._around.clock,
+        )
+        return rest_target(options.method, parts, output, self._encoder(method))
+
+    def _codec(self, max_depth: int, habits: Habits) -> JsonCodec:
+        known = self._codecs.get((max_depth, habits))
+        if known is None:
+            known = JsonCodec(self._schema.pool, max_depth, habits)
+            self._codecs[max_depth, habits] = known
+        return known
+
+    def _decoder(
+        self, method: EffectiveMethod, message: Descriptor, policy: MethodPolicy
+    ) -> AnswerDecoder:
+        habits = habits_of(policy)
+        codec = self._codec(policy.sizes.max_json_depth, habits)
+        new_message = self._schema.new_message(message)
+        root = policy.json.response_root
+        fields = {k.lower(): v for k, v in policy.headers.response_fields.items()}
+        if method.method.server_streaming:
+            fields = {}
+        return AnswerDecoder(
+            new_message,
+            codec,
+            root.split(".") if root else (),
+            ResponseHeaderFields(message, fields, habits, codec, new_message) if fields else None,
+        )
+
+    # Made of other methods' answers
+
+    def _composed(self, method: EffectiveMethod) -> Pipeline:
+        composition = self._resolved.compositions[method.method.full_name]
+        clock, events = self._around.clock, self._around.events
+        target: Target
+        if composition.fan_out is not None:
+            target = FanOutTarget(composition.fan_out, self._entry, clock, events)
+        else:
+            assert composition.scatter is not None
+            target = ScatterTarget(composition.scatter, self._entry, clock, events)
+        options, fallback = self._options(method), self._fallback(method)
+        outer, inner = composed_interceptors(options, self._around, fallback)
+        return compose(method.method, outer, inner, target)
