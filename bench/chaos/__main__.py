@@ -30,8 +30,9 @@ def arguments(today: str) -> argparse.ArgumentParser:
     who = "\n".join(f"  {one.name:<18}{one.what}" for one in CONTESTANTS)
     parser = argparse.ArgumentParser(
         prog="python -m bench.chaos",
-        description="Let Seawall, Envoy and a gateway of well-known libraries meet the same faults:\n"
-        "real processes, real sockets, the same arrivals and the same fate for the same attempt.",
+        description="Let Seawall, Envoy and a gateway of well-known libraries meet the same "
+        "faults:\nreal processes, real sockets, the same arrivals, the same fate for the same "
+        "attempt.",
         epilog=f"cases:\n{cases}\n\ncontestants:\n{who}\n\n"
         "examples:\n"
         "  python -m bench.chaos                                  everything, about 35 minutes\n"

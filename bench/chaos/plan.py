@@ -163,11 +163,13 @@ class Plan:
         """Return what `as_json` wrote."""
         faults = []
         for fault in found["faults"]:
-            ends = {"from_s": ALWAYS, "until_s": NEVER}
-            given = {
-                name: ends.get(name) if value is None else value for name, value in fault.items()
+            begins, ends = fault["from_s"], fault["until_s"]
+            changed = {
+                "from_s": ALWAYS if begins is None else begins,
+                "until_s": NEVER if ends is None else ends,
+                "endpoints": tuple(fault["endpoints"]),
             }
-            faults.append(Fault(**{**given, "endpoints": tuple(fault["endpoints"])}))
+            faults.append(Fault(**(fault | changed)))
         capacity = Capacity(**found["capacity"])
         return Plan(seed=found["seed"], capacity=capacity, faults=tuple(faults))
 

@@ -269,9 +269,8 @@ async def _control(
     writer.close()
 
 
-async def serve(spec: dict[str, Any]) -> None:
+async def serve(spec: dict[str, Any], order: bytes) -> None:
     """Serve until the process is ended; the control port answers once all others listen."""
-    order = Path(spec["order"]).read_bytes()
     plan = Plan.from_json(spec["plan"])
     service = Service(plan, spec["ports"], order, spec["name"].encode())
     await service.open()
@@ -283,4 +282,5 @@ async def serve(spec: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(json.loads(Path(sys.argv[1]).read_text())))
+        given = json.loads(Path(sys.argv[1]).read_text())
+        runner.run(serve(given, Path(given["order"]).read_bytes()))

@@ -39,7 +39,6 @@ from tenacity import (
 
 from bench.contenders.serve import serve
 
-
 _POOL = httpx.Limits(max_connections=256, max_keepalive_connections=256)
 
 

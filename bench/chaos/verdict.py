@@ -7,6 +7,8 @@ For each of success rate (more is better) and attempts a call (fewer are better)
 2. It must be more than the noise: every repetition of one must be beyond every
    repetition of the other. Where the ranges overlap it is "no worse".
 3. Otherwise it is "better" or "worse", as the medians say.
+4. Fewer attempts are "no worse" at best where success is worse: who refuses more calls
+   sends fewer on, and that is no merit.
 
 Without Envoy, or without a run, there is no verdict.
 """
@@ -40,6 +42,8 @@ def verdicts(ours: Standing, theirs: Standing | None) -> dict[str, Verdict | Non
         mine = ours.summary(name)
         yours = theirs.summary(name) if theirs is not None else None
         found[name] = verdict(name, mine, yours) if mine and yours else None
+    if found["success"] == "worse" and found["attempts_per_call"] == "better":
+        found["attempts_per_call"] = "no worse"
     return found
 
 

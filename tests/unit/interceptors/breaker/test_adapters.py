@@ -22,6 +22,9 @@ WATCH = MethodInfo("shop.v1.OrderService", "Watch", server_streaming=True)
 ONE = {"consecutive_failures": 1}
 _BOTH = pytest.mark.parametrize("asks", ["check", "permit"])
 
+EARLY = {"consecutive_failures": 10, "failure_rate": 0.5}
+"""Opens sooner than what is built in."""
+
 
 class Way:
     """A breaker on the way of calls."""
@@ -31,7 +34,7 @@ class Way:
         self.heard = Recorder()
         events = Events([self.heard])
         self.breakers = Breakers(
-            BreakerOptions(**options), "shop", "shop", self.clock, FakeRng(), events
+            BreakerOptions(**(EARLY | options)), "shop", "shop", self.clock, FakeRng(), events
         )
         self.check = BreakerCheckInterceptor(self.breakers, self.clock, events)
         self.permit = BreakerPermitInterceptor(self.breakers, self.clock, events)

@@ -11,6 +11,9 @@ QUICK, SLOW = 0.01, 5.0
 SUCCESS, FAILURE = Result.SUCCESS, Result.FAILURE
 IGNORED, IGNORED_ANSWER = Result.IGNORED, Result.IGNORED_ANSWER
 
+EARLY = {"consecutive_failures": 10, "failure_rate": 0.5}
+"""Opens sooner than what is built in."""
+
 
 class Breaker(Machine):
     """A machine with what tests ask of it."""
@@ -18,7 +21,7 @@ class Breaker(Machine):
     def __init__(self, draws=(0.5,), **options):
         self.changes = []
         super().__init__(
-            BreakerOptions(**options),
+            BreakerOptions(**(EARLY | options)),
             FakeRng(draws),
             lambda before, after, why: self.changes.append((before.value, after.value, why)),
         )
@@ -49,8 +52,8 @@ def half_open(**options):
 def test_the_options_are_those_of_the_policy():
     options = BreakerOptions()
     assert (options.consecutive_failures, options.failure_rate, options.minimum_calls) == (
-        10,
-        0.5,
+        20,
+        0.8,
         20,
     )
     assert (options.slow_call_rate, options.slow_call_duration_s) == (0, 5)

@@ -133,9 +133,7 @@ def test_twice_the_capacity_serves_what_is_critical(draw: Draw, seed, servers, s
     def service(rng):
         return draw(rng) * scale
 
-    simulation = Simulation(
-        2 * capacity, servers, {"get": service}, criticalities=THREE, seed=seed
-    )
+    simulation = Simulation(2 * capacity, servers, {"get": service}, criticalities=THREE, seed=seed)
     run = simulation.run(30)
     assert rate(run, "served", 2, 30) > 0.9 * capacity
     assert run.share("served", 2, 30, Criticality.CRITICAL) > 0.98
