@@ -54,7 +54,7 @@ generate: $(STAMP) $(GOOGLEAPIS) ## Generate generated/ and the demo's descripto
 	@$(BIN)/python tools/demo_descriptors.py
 
 check-generated: generate ## Fail where generated code is not what the protos say
-	@git diff --exit-code --stat -- generated gateway/demo/panel.binpb && test -z "$$(git status --porcelain generated)"
+	@git diff --exit-code --stat -- generated gateway/demo/*.binpb && test -z "$$(git status --porcelain generated)"
 
 # Against main, or on main itself against the commit before. Name another with AGAINST=…
 AGAINST ?= $(shell test "$$(git rev-parse HEAD)" = "$$(git rev-parse -q --verify main)" && echo HEAD~1 || echo main)

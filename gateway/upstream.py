@@ -10,6 +10,7 @@ connects them is said in `Upstream.__init__`:
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gateway.config.protection import DeclaredBreaker, UpstreamOptions
 from gateway.core.clock import Clock, Rng
@@ -20,7 +21,6 @@ from gateway.core.outcome import Outcome
 from gateway.core.state import (
     BreakerState,
     ConcurrencyState,
-    EndpointState,
     PacingState,
     UpstreamState,
 )
@@ -100,7 +100,11 @@ class Upstream:
         """Make what has sockets. Must be called on the running event loop; never fails."""
         endpoints, clock = self._options.endpoints, self._clock
         if is_plain(endpoints):
-            self.client = new_client(endpoints.client, clock, self._rng)
+            address = endpoints.addresses[0] if endpoints.addresses else None
+            client = replace(
+                endpoints.client, address=address, resolved_for_s=endpoints.refresh_interval_s
+            )
+            self.client = new_client(client, clock, self._rng)
             return
         self.endpoints = self._set = EndpointSet(
             endpoints, clock, self._rng, self._events, on_reachable=self._begin_slowly
@@ -145,19 +149,13 @@ class Upstream:
         """Return how it stands now."""
         now = self._clock.now()
         limiter, pacer, endpoints = self.limiter, self.pacer, self._set
+        if pacer is not None:
+            pacer.refresh(now)
         rate = None if pacer is None else pacer.rate_per_s
         return UpstreamState(
             name=self.name,
             reachable=endpoints is None or endpoints.reachable,
-            endpoints=[
-                EndpointState(
-                    address=one.address,
-                    state=one.state,
-                    in_flight=one.in_flight,
-                    latency_s=one.latency_s,
-                )
-                for one in (() if endpoints is None else endpoints.states())
-            ],
+            endpoints=() if endpoints is None else endpoints.states(),
             breakers=tuple(self._breaker_states(now)),
             concurrency=None
             if limiter is None

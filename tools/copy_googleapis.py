@@ -1,4 +1,4 @@
-"""Copy the googleapis protos that ours import from the installed wheel, for buf without a network."""
+"""Copy what our protos import of googleapis from its wheel, for buf without a network."""
 
 import shutil
 import sys

@@ -4,7 +4,11 @@ faults.py    what goes wrong, and when: a pure switchboard
 traffic.py   what a downstream has seen
 server.py    any downstream as an HTTP server and a process
 records.py   a table of JSON records
-panel.py     the state and routes of `panel.v1`
+fields.py    what they read from a request, and say of mistakes
+panel.py     the state and routes of `panel.v1`; providers.py and dashboard.py are its parts
+cloud.py     those of `cloud.v1`
+deploy.py    those of both services of `deploy.v1`
+market.py    those of `market.v1`
 run.py       `seawall demo`: a downstream's process and a gateway over it
 
 Another system is a module beside panel.py. Nothing outside this package knows it

@@ -113,7 +113,7 @@ async def run(listen: str | None, ops_listen: str | None, seed: int) -> None:
             descriptor_set=_DESCRIPTORS,
             listen=listen,
             ops_listen=ops_listen,
-            flags=Flags((), {_SYSTEM: panel.url}),
+            flags=Flags((), dict.fromkeys((_SYSTEM, "providers"), panel.url)),
         )
         loaded = load(settings)
         gateway = Gateway(settings, loaded, listeners=[AccessLog()], clock=clock)
