@@ -69,7 +69,7 @@ breaking: $(STAMP) $(GOOGLEAPIS) ## Fail where a proto breaks what it promised b
 bench: $(STAMP) ## Seawall beside Envoy and hand-written gateways, one run, one table
 	@$(BIN)/python -m bench
 
-chaos: $(STAMP) ## Ten faults, beside Envoy and what people write today; about 40 minutes
+chaos: $(STAMP) ## Ten faults, beside Envoy and what people write today; about 35 minutes
 	@$(BIN)/python -m bench.chaos
 
 bench-codec: $(STAMP) ## The JSON codec against json_format, one run, one table

@@ -161,7 +161,8 @@ def rest_interceptors(
     limiter = None if method.server_streaming or streamed else upstream.limiter
     outer: list[Interceptor] = [
         *edge_interceptors(options, around),
-        *([ShedInterceptor(limiter, clock, events)] if limiter else []),
+        # What a fallback could answer is not refused before it is asked.
+        *([ShedInterceptor(limiter, clock, events)] if limiter and fallback is None else []),
         (DecodeStreamInterceptor if streamed else DecodeInterceptor)(options.decode),
     ]
     inner: list[Interceptor] = [

@@ -2,7 +2,7 @@
 
 The way of a run:
 `cases.py` says what goes wrong and when → `calls.py` draws the arrivals →
-`trial.py` starts simulator, contestant and clients and waits → `figures.py` makes
-figures of what the clients saw → `verdict.py` compares → `report.py` and
-`picture.py` show. How to read it: docs/chaos.md.
+`rounds.py` goes through the runs, `trial.py` starts simulator, contestant and clients
+of one → `figures.py` makes figures of what the clients saw → `verdict.py` compares →
+`report.py` and `picture.py` show. How to read it: docs/chaos.md.
 """

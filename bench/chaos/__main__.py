@@ -12,12 +12,13 @@ from pathlib import Path
 from bench.chaos import report
 from bench.chaos.cases import CASES, Case
 from bench.chaos.contestants import CONTESTANTS, Contestant
-from bench.chaos.figures import Standing, figures
 from bench.chaos.picture import as_svg
-from bench.chaos.trial import TrialError, calibrate, trial
+from bench.chaos.rounds import measure
+from bench.chaos.trial import calibrate
 from bench.contenders.roster import ROOT
+from bench.load import LoadError
 from bench.order import AnswerError, OrderFiles, make_order
-from bench.processes import Cores, StartError, choose_cores, pin
+from bench.processes import StartError, choose_cores, pin
 
 _RESULTS = ROOT / "bench" / "results"
 _OVERHEAD_S = 3.5
@@ -137,41 +138,6 @@ def present(only: Sequence[str] | None) -> list[Contestant]:
     return found
 
 
-def measure(
-    cases: Sequence[Case],
-    contestants: Sequence[Contestant],
-    seeds: Sequence[int],
-    files: OrderFiles,
-    cores: Cores,
-) -> list[Standing]:
-    """Run every case with every contestant, one after the other, seed by seed.
-
-    A contestant that does not come up, or gives its clients no answer before the
-    start, has no figures for the case; the others go on.
-    """
-    standings = [Standing(case, contestant) for case in cases for contestant in contestants]
-    for case in cases:
-        for number, seed in enumerate(seeds, 1):
-            for standing in standings:
-                if standing.case is not case or standing.problem:
-                    continue
-                name = standing.contestant.name
-                said = f"{case.letter}  {number}/{len(seeds)}  {name:<18}"
-                try:
-                    found = figures(case, trial(standing.contestant, case, seed, files, cores))
-                except (StartError, TrialError) as error:
-                    standing.problem = str(error)
-                    standing.runs.clear()
-                    _say(f"{said}{error}")
-                    continue
-                standing.runs.append(found)
-                _say(
-                    f"{said}{found.success:7.1%} answered  "
-                    f"{found.attempts_per_call:5.2f} attempts a call"
-                )
-    return standings
-
-
 def run(given: argparse.Namespace, now: datetime) -> int:
     """Measure and report; return how many had no figures."""
     contestants = present(given.only)
@@ -190,7 +156,7 @@ def run(given: argparse.Namespace, now: datetime) -> int:
         for one in contestants:
             calibration[one.name] = calibrate(one, cases[0], files, cores, _CALIBRATION_S)
             _say(f"{one.name:<18}{calibration[one.name]:,.0f} calls/s without faults, at most")
-        standings = measure(cases, contestants, seeds, files, cores)
+        standings = measure(cases, contestants, seeds, files, cores, _say)
         commands = {
             case.letter: {one.name: _command(one, case, files) for one in contestants}
             for case in cases
@@ -242,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return 1 if run(given, now) else 0
-    except (AnswerError, StartError) as error:
+    except (AnswerError, LoadError, StartError) as error:
         _say(f"chaos: {error}")
         return 1
     except KeyboardInterrupt:

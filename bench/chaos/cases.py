@@ -150,7 +150,7 @@ CASES = (
         doc="One attempt in a hundred takes 20 to 50 times as long: two to five seconds, "
         "where the deadline is two.",
         seconds=15,
-        per_s=40,
+        per_s=30,
         deadline_s=2,
         faults=(Fault(kind="spikes", share=0.01, least=20, most=50),),
     ),

@@ -18,6 +18,8 @@ from bench.chaos.trial import Run
 
 RECOVERED_SHARE = 0.95
 RECOVERY_WINDOW_S = 2.0
+LAG_MS = 100.0
+"""A client that began a call later than this was held up by the machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +55,11 @@ class Figures:
     busy: float | None
     lag_ms: float
     statuses: dict[str, int]
+
+    @property
+    def attempts_per_answer(self) -> float:
+        """Requests that reached the upstream, for each call that was answered."""
+        return self.attempts_per_call / self.success if self.success else math.inf
 
 
 def figures(case: Case, run: Run) -> Figures:

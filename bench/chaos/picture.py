@@ -25,18 +25,23 @@ _LEFT, _TOP, _PANEL, _GAP, _BAR, _PAD = 190, 96, 190, 34, 15, 26
 
 
 class Column(NamedTuple):
-    """One figure. Attributes: name of the figure. title. hint. factor. form: of a value."""
+    """One figure.
+
+    Attributes: name of the figure. title. hint. factor and form of a value. span: the
+    least width of its scale; 0 where that begins at 0.
+    """
 
     name: str
     title: str
     hint: str
     factor: float
     form: Callable[[float], str]
+    span: float = 0.0
 
 
 COLUMNS = (
-    Column("success", "success", "% of calls, right is better", 100, "{:.1f}".format),
-    Column("attempts_per_call", "attempts", "per call, left is better", 1, "{:.2f}".format),
+    Column("success", "success", "% of calls, right is better", 100, "{:.1f}".format, 0.05),
+    Column("attempts_per_call", "attempts", "per call, left is better", 1, "{:.2f}".format, 0.2),
     Column("p99_ms", "p99", "ms of answered calls, left is better", 1, "{:.0f}".format),
     Column("recover_s", "recovers", "s after the fault, left is better", 1, "{:.1f}".format),
 )
@@ -107,7 +112,7 @@ def _panel(
 ) -> list[str]:
     values = [v for s in found.values() for v in (s.least, s.most, s.median) if math.isfinite(v)]
     low, high = _scale(column, values)
-    plot = _PANEL - 44  # the rest is for the number at the end
+    plot = _PANEL - 48  # the rest is for the number at the end
 
     def place(value: float) -> float:
         return (
@@ -139,19 +144,25 @@ def _panel(
             f'y2="{middle}" stroke="{colour}" stroke-width="3" stroke-opacity="0.45"/>',
             f'<circle cx="{place(summary.median):.1f}" cy="{middle}" r="4" '
             f'fill="{"#ffffff" if never else colour}" stroke="{colour}"/>',
-            _text(x + plot + 8, middle + 4, shown, size=10, colour=colour),
+            _text(x + plot + 12, middle + 4, shown, size=10, colour=colour),
         ]
     return parts
 
 
 def _scale(column: Column, values: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of a panel's scale: all of success, or from 0 with some room."""
-    most = max(values, default=1.0)
-    if column.name == "success":
-        least = min(values, default=0.0)
-        # Where all are good, the last tenth is what differs.
-        return (0.9, 1.0) if least >= 0.9 else (0.0, 1.0)
-    return 0.0, most * 1.1 or 1.0
+    """Return the ends of a panel's scale.
+
+    Times begin at 0. The others show where the contestants differ, with room around it,
+    and never less than the column's `span`: what is next to nothing looks so.
+    """
+    least, most = min(values, default=0.0), max(values, default=0.0)
+    if not column.span:
+        return 0.0, most * 1.05 or 1.0
+    room = max(column.span - (most - least), 0.2 * (most - least)) / 2
+    low, high = max(0.0, least - room), most + room
+    if column.name == "success" and high > 1.0:
+        low, high = max(0.0, low - (high - 1.0)), 1.0
+    return low, high
 
 
 def _text(

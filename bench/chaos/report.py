@@ -8,14 +8,14 @@ from typing import Any
 
 from bench.chaos.cases import Case
 from bench.chaos.contestants import ENVOY, SEAWALL
-from bench.chaos.figures import RECOVERY_WINDOW_S, Figures, Standing, Summary
+from bench.chaos.figures import LAG_MS, RECOVERY_WINDOW_S, Figures, Standing, Summary
 from bench.chaos.verdict import find, verdicts
 from bench.processes import Cores
 from bench.report import machine, versions
 
-_LAG_MS = 100.0
 _BUSY = 0.6
 _QUARTER = 0.25
+_ENOUGH = 3
 _JUDGED = ("success", "attempts_per_call")
 
 
@@ -36,7 +36,7 @@ def as_text(standings: Sequence[Standing]) -> str:
         parts.append(f"{case.letter}. {case.title}\n\n{_table(case, ours)}")
     judged = _verdict_table(standings)
     if judged is not None:
-        parts.append(f"Beside Envoy, within the noise of the repetitions\n\n{judged}")
+        parts.append(f"Beside Envoy, within the noise of {_repetitions(standings)}\n\n{judged}")
     return "\n\n".join(parts)
 
 
@@ -89,6 +89,12 @@ def _verdict_table(standings: Sequence[Standing]) -> str | None:
     return table(rows) if judged else None
 
 
+def _repetitions(standings: Sequence[Standing]) -> str:
+    count = max(len(standing.runs) for standing in standings)
+    few = "" if count >= _ENOUGH else ", too few to tell what is noise"
+    return f"{count} repetition{'s' * (count != 1)}{few}"
+
+
 def _ours(standings: Sequence[Standing]) -> list[str]:
     names = dict.fromkeys(standing.contestant.name for standing in standings)
     return [name for name in names if name.startswith(SEAWALL)]
@@ -117,7 +123,7 @@ def warnings(
         if standing.problem:
             found.append(f"{where}: {standing.problem}")
         lag, busy = standing.summary("lag_ms"), standing.summary("busy")
-        if lag and lag.most > _LAG_MS:
+        if lag and lag.most > LAG_MS:
             found.append(
                 f"{where}: the client was up to {lag.most:.0f} ms late to begin a call; "
                 "repeat on a quiet machine"

@@ -5,7 +5,7 @@ kept on the ports of the spec, one an endpoint, and takes orders on a control po
 one JSON object a line:
 
     {"start": INSTANT}   the run begins at this moment of the monotonic clock → {"ok": true}
-    {"stats": true}      → what `Stats` has, since the start
+    {"stats": true}      → what `endpoint.Stats` has, since the start
 
 Rules:
 1. A request waits for a worker first in, first out. A worker serves it for the time
@@ -20,171 +20,19 @@ Rules:
 """
 
 import asyncio
-import contextlib
 import json
-import socket
-import struct
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
-import httptools
 import uvloop
 
+from bench.chaos.endpoint import Connection, Endpoint, Stats
 from bench.chaos.plan import Fate, Plan
 
-CALL_PREFIX = b"/v1/orders/"
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-_UNAVAILABLE = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-    b'Content-Length: 23\r\n\r\n{"error":"unavailable"}'
-)
-_WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-_UNKNOWN = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-
-
-class Stats(Counter[str]):
-    """What was counted since the start.
-
-    received, answered (200), refused (queue full), failed (503 by plan), cut (reset in
-    the body), lost (by going away), wasted (served when the caller had gone), health,
-    max_concurrency (served and queued at once, of the busiest endpoint).
-    """
-
-
-class _Request(NamedTuple):
-    connection: "_Connection"
-    call: str
-
-
-class Endpoint:
-    """One endpoint's workers and queue."""
-
-    def __init__(self, index: int, service: "Service") -> None:
-        self.index = index
-        self.connections: set[_Connection] = set()
-        self._service = service
-        self._workers = service.plan.workers(index, service.now())
-        self._busy = 0
-        self._life = 0  # what was begun in an earlier life is lost
-        self._queue: deque[_Request] = deque()
-
-    def take(self, request: _Request) -> None:
-        """Serve a request, now or later, or refuse it."""
-        stats = self._service.stats
-        stats["received"] += 1
-        if self._busy < self._workers:
-            self._serve(request)
-        elif len(self._queue) < self._service.plan.capacity.max_queued:
-            self._queue.append(request)
-        else:
-            stats["refused"] += 1
-            request.connection.answer(_UNAVAILABLE)
-        stats["max_concurrency"] = max(stats["max_concurrency"], self._busy + len(self._queue))
-
-    def _serve(self, request: _Request) -> None:
-        self._busy += 1
-        fate = self._service.fate(self.index, request.call)
-        asyncio.get_running_loop().call_later(
-            fate.service_s, self._ended, request, fate, self._life
-        )
-
-    def _ended(self, request: _Request, fate: Fate, life: int) -> None:
-        if life != self._life:
-            return
-        self._busy -= 1
-        stats, connection = self._service.stats, request.connection
-        if connection.gone:
-            stats["wasted"] += 1
-        elif fate.failed:
-            stats["failed"] += 1
-            connection.answer(_UNAVAILABLE)
-        elif fate.cut:
-            stats["cut"] += 1
-            connection.cut(self._service.answer(request.call))
-        else:
-            stats["answered"] += 1
-            connection.answer(self._service.answer(request.call))
-        self._fill()
-
-    def _fill(self) -> None:
-        while self._queue and self._busy < self._workers:
-            self._serve(self._queue.popleft())
-
-    def set_workers(self, workers: int) -> None:
-        """Have so many from now on; those who are serving finish."""
-        self._workers = workers
-        self._fill()
-
-    def leave(self) -> None:
-        """Lose all work and reset all connections."""
-        self._service.stats["lost"] += self._busy + len(self._queue)
-        self._life += 1
-        self._busy = 0
-        self._queue.clear()
-        for connection in list(self.connections):
-            connection.reset()
-
-
-class _Connection(asyncio.Protocol):
-    """One keep-alive connection, one request at a time."""
-
-    def __init__(self, endpoint: Endpoint, service: "Service") -> None:
-        self._endpoint = endpoint
-        self._service = service
-        # Envoy sends every GET with a chunked body of nothing, so requests must be parsed.
-        self._parser = httptools.HttpRequestParser(self)
-        self._path = b""
-        self.gone = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
-        self._endpoint.connections.add(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.gone = True
-        self._endpoint.connections.discard(self)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._transport.abort()
-
-    def on_url(self, url: bytes) -> None:
-        self._path = url
-
-    def on_message_complete(self) -> None:
-        path = self._path
-        if path.startswith(CALL_PREFIX):
-            call = path.removeprefix(CALL_PREFIX).decode()
-            self._endpoint.take(_Request(self, call))
-        elif path == b"/healthz":
-            self._service.stats["health"] += 1
-            self.answer(_WELL)
-        else:
-            self.answer(_UNKNOWN)
-
-    def answer(self, data: bytes) -> None:
-        self._transport.write(data)
-
-    def cut(self, data: bytes) -> None:
-        """Write half of an answer and reset the connection a moment later."""
-        self._transport.write(data[: len(data) // 2])
-        # A reset that overtakes the bytes would look like no answer at all.
-        asyncio.get_running_loop().call_later(0.005, self.reset)
-
-    def reset(self) -> None:
-        if self.gone:
-            return
-        self.gone = True
-        peer: socket.socket = self._transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self._transport.abort()
 
 
 class Service:
@@ -205,9 +53,10 @@ class Service:
         self._before, self._after = before, after
         self._started_at: float | None = None
         self._attempts: Counter[str] = Counter()
-        self._endpoints = [Endpoint(index, self) for index in range(len(ports))]
+        self._endpoints = [Endpoint(index, plan.capacity, self) for index in range(len(ports))]
         self._servers: dict[int, asyncio.AbstractServer] = {}
         self._edges: list[asyncio.TimerHandle] = []
+        self._changes: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:
         """Return the seconds since the start; minus infinity before it."""
@@ -228,6 +77,7 @@ class Service:
     async def open(self) -> None:
         """Listen, as the plan says for the time before the start."""
         for endpoint in self._endpoints:
+            endpoint.set_workers(self.plan.workers(endpoint.index, self.now()))
             await self._follow_plan(endpoint)
 
     def start(self, at: float) -> None:
@@ -239,11 +89,26 @@ class Service:
             delay_s = at + edge_s - time.monotonic()
             self._edges.append(loop.call_later(max(0.0, delay_s) + 0.001, self._at_edge))
 
+    async def close(self) -> None:
+        """Stop listening, end all connections."""
+        for edge in self._edges:
+            edge.cancel()
+        for server in self._servers.values():
+            server.close()
+        for endpoint in self._endpoints:
+            endpoint.leave()
+        await asyncio.sleep(0)  # for transports to close
+
     def _at_edge(self) -> None:
         for endpoint in self._endpoints:
             endpoint.set_workers(self.plan.workers(endpoint.index, self.now()))
             task = asyncio.get_running_loop().create_task(self._follow_plan(endpoint))
-            task.add_done_callback(lambda ended: ended.result())
+            self._changes.add(task)
+            task.add_done_callback(self._changed)
+
+    def _changed(self, task: asyncio.Task[None]) -> None:
+        self._changes.discard(task)
+        task.result()  # a port that cannot be opened again is told on standard error
 
     async def _follow_plan(self, endpoint: Endpoint) -> None:
         index = endpoint.index
@@ -253,7 +118,7 @@ class Service:
             endpoint.leave()
         elif index not in self._servers:
             self._servers[index] = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(endpoint, self), "127.0.0.1", self._ports[index], backlog=512
+                lambda: Connection(endpoint, self), "127.0.0.1", self._ports[index], backlog=512
             )
 
 

@@ -7,8 +7,8 @@ For each of success rate (more is better) and attempts a call (fewer are better)
 2. It must be more than the noise: every repetition of one must be beyond every
    repetition of the other. Where the ranges overlap it is "no worse".
 3. Otherwise it is "better" or "worse", as the medians say.
-4. Fewer attempts are "no worse" at best where success is worse: who refuses more calls
-   sends fewer on, and that is no merit.
+4. Where success is better or worse, attempts are judged for each answered call instead:
+   who refuses more calls sends fewer on, and who answers more sends more.
 
 Without Envoy, or without a run, there is no verdict.
 """
@@ -37,14 +37,19 @@ def verdict(name: str, ours: Summary, theirs: Summary) -> Verdict:
 
 def verdicts(ours: Standing, theirs: Standing | None) -> dict[str, Verdict | None]:
     """Return the verdict on each judged figure; None where one of them has no run."""
-    found: dict[str, Verdict | None] = {}
-    for name in MATTERS:
-        mine = ours.summary(name)
-        yours = theirs.summary(name) if theirs is not None else None
-        found[name] = verdict(name, mine, yours) if mine and yours else None
-    if found["success"] == "worse" and found["attempts_per_call"] == "better":
-        found["attempts_per_call"] = "no worse"
+    found: dict[str, Verdict | None] = dict.fromkeys(MATTERS)
+    if theirs is None or not ours.runs or not theirs.runs:
+        return found
+    found["success"] = _judged("success", "success", ours, theirs)
+    alike = found["success"] == "no worse"
+    figure = "attempts_per_call" if alike else "attempts_per_answer"
+    found["attempts_per_call"] = _judged("attempts_per_call", figure, ours, theirs)
     return found
+
+
+def _judged(name: str, figure: str, ours: Standing, theirs: Standing) -> Verdict | None:
+    mine, yours = ours.summary(figure), theirs.summary(figure)
+    return verdict(name, mine, yours) if mine and yours else None
 
 
 def find(standings: Sequence[Standing], letter: str, name: str) -> Standing | None:

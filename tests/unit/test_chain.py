@@ -32,7 +32,7 @@ GET = "/shop.v1.OrderService/GetOrder"
 EDGE = ("access", "arrival", "overload", "deadline")
 ORDER = (
     *EDGE,
-    *("shed", "decode", "serialize", "fallback", "encode"),
+    *("decode", "serialize", "fallback", "encode"),
     *("retry", "hedge", "breaker_check", "breaker_check", "pacing", "concurrency"),
     *("endpoint", "breaker_permit", "breaker_permit", "attempt"),
 )
@@ -82,7 +82,7 @@ async def test_what_nobody_asks_for_is_not_there(tmp_path):
     assert "hedge" not in await shape_of("/shop.v1.OrderService/CreateOrder", tmp_path)
 
 
-OF_STREAMS = tuple(name for name in ORDER if name not in ("shed", "serialize", "fallback"))
+OF_STREAMS = tuple(name for name in ORDER if name not in ("serialize", "fallback"))
 
 
 def of_a_stream(*names: str) -> tuple[str, ...]:

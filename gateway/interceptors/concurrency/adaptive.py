@@ -14,8 +14,8 @@ that a cut has to prove itself is this file's own. Rules:
    most by half; or by 30 % if so many more attempts than usual end in what speaks of
    overload (429, 503, 504, a timeout) that they are a fifth of the window.
 5. A cut has to prove itself. If latency, or the share of drops, does not fall with the
-   limit, the limit is raised again; and if they do not rise with it either, the upstream
-   has become slower or worse by itself: what it shows now is what is usual from then on.
+   limit, the limit is raised again; and if they do not rise with it either, twice, the
+   upstream has become slower or worse by itself: what it shows is usual from then on.
 6. While the limit binds and answers are late, usual times cannot be learned. Every 5 s,
    and less often the less it teaches, the limit therefore dips for one window, or is
    raised where it cannot fall.
@@ -199,7 +199,8 @@ class AdaptiveLimit:
         if self.phase is Phase.DIPPED:
             return False
         half = 0.0 if self._reference is None else self._reference.limit * _MOST_CUT
-        return self.phase is Phase.RAISED or not self._may_fall or self._size <= half
+        raised = self.phase in (Phase.RAISED, Phase.CONFIRMED)
+        return raised or not self._may_fall or self._size <= half
 
     def _is_full(self, window: Window, now: float) -> bool:
         if self._ramping:
@@ -275,7 +276,7 @@ class AdaptiveLimit:
         level = window.crowding()
         reference = self._reference
         patience, most = _PATIENCE, 0.0
-        if finding is Finding.NOT_OURS and self.phase is Phase.RAISED:
+        if finding is Finding.NOT_OURS and self.phase is Phase.CONFIRMED:
             self._look(now, _LOOK_AFTER_S)
             if reference is not None and reference.dropping:
                 self._usual_drops = min(window.drop_share, findings.FAILING_SHARE)
@@ -320,6 +321,8 @@ class AdaptiveLimit:
                 former = 0.0 if self._reference is None else self._reference.limit
                 self._ask(window)
                 size = max(size * _RAISE, former)
+            case Act.RAISE_ON:
+                size *= _RAISE
             case Act.RETURN if self._reference is not None:
                 size = self._reference.limit
                 self._look(now, min(self._look_after_s * 2, _LONGEST_LOOK_AFTER_S))

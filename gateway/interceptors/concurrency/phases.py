@@ -24,6 +24,8 @@ class Phase(enum.Enum):
     """It is low for one window, to see how long answers take without a queue."""
     RAISED = "raised"
     """It is higher than it was, to see whether latency follows."""
+    CONFIRMED = "confirmed"
+    """Latency did not follow, so it is higher still: chance is not believed twice."""
 
 
 class Act(enum.Enum):
@@ -40,6 +42,8 @@ class Act(enum.Enum):
     """Halve it, and return later to where answers take what is tolerated."""
     RAISE = "raise"
     """Raise it, to where it was before a cut at least, and remember what was seen."""
+    RAISE_ON = "raise on"
+    """Raise it further, and go on comparing with what was seen before the first time."""
     RETURN = "return"
     """Set it to where the question began."""
     CLIMB = "climb"
@@ -83,15 +87,18 @@ TRANSITIONS: Mapping[tuple[Phase, Finding], tuple[Phase, Act]] = {
     (Phase.DIPPED, Finding.NOT_OURS): (Phase.RAISED, Act.RAISE),
     (Phase.RAISED, Finding.UNUSED): (Phase.STEADY, Act.KEEP),
     (Phase.RAISED, Finding.OURS): (Phase.STEADY, Act.RETURN),
-    (Phase.RAISED, Finding.NOT_OURS): (Phase.DOUBLING, Act.KEEP),
+    (Phase.RAISED, Finding.NOT_OURS): (Phase.CONFIRMED, Act.RAISE_ON),
+    (Phase.CONFIRMED, Finding.UNUSED): (Phase.STEADY, Act.KEEP),
+    (Phase.CONFIRMED, Finding.OURS): (Phase.STEADY, Act.RETURN),
+    (Phase.CONFIRMED, Finding.NOT_OURS): (Phase.DOUBLING, Act.KEEP),
     **{
         (phase, Finding.FAILING): (Phase.RAMPING, Act.FALL_BACK)
         for phase in Phase
         if phase is not Phase.RAMPING
     },
-    # OPEN under RAISED, and where a lowered limit cannot fall, lets the window go on.
+    # OPEN under RAISED and CONFIRMED, and where a lowered limit cannot fall, lets the window go on.
 }
 """From a phase and what a window says to the next phase, and what is done on the way."""
 
-QUESTIONS = frozenset((Phase.LOWERED, Phase.DIPPED, Phase.RAISED))
+QUESTIONS = frozenset((Phase.LOWERED, Phase.DIPPED, Phase.RAISED, Phase.CONFIRMED))
 """Phases in which what is seen is compared with what was seen before."""

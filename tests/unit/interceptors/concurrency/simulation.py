@@ -18,6 +18,7 @@ from gateway.interceptors.concurrency.line import Refusal, Waiter
 from gateway.interceptors.concurrency.options import AdaptiveOptions, BulkheadOptions
 from gateway.interceptors.concurrency.places import Places, Verdict
 
+DEFAULTS = AdaptiveOptions()
 Draw = Callable[[random.Random], float]
 
 
@@ -136,7 +137,7 @@ class Simulation:
         *,
         seed: int = 1,
         bulkhead: BulkheadOptions | None = None,
-        adaptive: AdaptiveOptions | None = AdaptiveOptions(),
+        adaptive: AdaptiveOptions = DEFAULTS,
         criticalities: Sequence[Criticality] = (Criticality.CRITICAL,),
         deadline_s: float = 15.0,
         error_share: float = 0.0,
