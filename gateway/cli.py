@@ -104,7 +104,8 @@ Upstream = Annotated[
     typer.Option(
         "--upstream",
         metavar="[NAME=]URL",
-        help="Base URL of the REST service; NAME= where there are several. Repeatable.",
+        help="Base URL of the REST service; NAME= where there are several. Repeatable. "
+        "Several endpoints: http://HOST:PORT,HOST:PORT.",
         rich_help_panel="What to serve",
     ),
 ]
