@@ -48,6 +48,7 @@ class _Model:
     def __init__(self, options: BreakerOptions) -> None:
         self.options = options
         self.rng = FakeRng(_DRAWS)
+        self.opened_at = 0.0
         self.state = {1: "closed", 2: "forced_open", 3: "monitor_only"}[options.mode.value]
         self.generation = 0
         self.tickets: list[_Ticket] = []
@@ -69,11 +70,13 @@ class _Model:
         if self.options.window_calls:
             return self.results[-self.options.window_calls :]
         width = self.options.window_s / 10
-        if self.state in ("open", "forced_open"):  # nothing ages: it ended with the last result
-            now = self.results[-1][0] if self.results else now
+        if self.state in ("open", "forced_open"):  # nothing ages any more
+            now = self.opened_at
         return [r for r in self.results if r[0] // width > now // width - 10]
 
     def change(self, state: str, now: float) -> None:
+        if self.state not in ("open", "forced_open"):
+            self.opened_at = now
         if state == "open":
             middle = self.options.open_time_s * self.options.open_time_multiplier**self.openings
             middle = min(middle, self.options.max_open_time_s)

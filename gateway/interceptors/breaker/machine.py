@@ -211,6 +211,8 @@ class Machine:
         """Do as the operator says; saying it twice is saying it once."""
         trigger = _FORCES[mode]
         if trigger in TABLE[self.state]:
+            if self.state is not State.OPEN:
+                self.window.age(now)  # what is kept is what stood when it was forced
             self._enter(trigger, now, _OPERATOR)
 
     def reset(self, now: float) -> None:
