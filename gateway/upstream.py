@@ -48,14 +48,16 @@ class _Nowhere:
 
     last_failure = "nothing was connected"
 
-    def choose(self, _tried: Sequence[Endpoint], _now: float) -> Endpoint | None:
+    def choose(
+        self, _tried: Sequence[Endpoint], _now: float, *, timed: bool = True
+    ) -> Endpoint | None:
         return None
 
     def refusal_s(self, _now: float) -> float | None:
         return None
 
     def ended(
-        self, _endpoint: Endpoint, _outcome: Outcome | None, _duration_s: float, _now: float
+        self, _endpoint: Endpoint, _outcome: Outcome | None, _duration_s: float | None, _now: float
     ) -> None:
         pass
 

@@ -31,6 +31,8 @@ class Figures:
         success: share of them that was answered within the deadline.
         p50_ms, p99_ms: latency of these, from the moment a call was to begin; None
             where there were none.
+        tail_ms: the mean of the slowest hundredth of these; None where there were none. It
+            says what became of the unlucky, where p99 is one call at the edge.
         goodput_per_s: answered within the deadline, a second.
         goodput_by_class: the same by criticality, in the order of the case.
         attempts_per_call: requests that reached the upstream, for each call.
@@ -46,6 +48,7 @@ class Figures:
     success: float
     p50_ms: float | None
     p99_ms: float | None
+    tail_ms: float | None
     goodput_per_s: float
     goodput_by_class: tuple[float, ...]
     attempts_per_call: float
@@ -77,6 +80,7 @@ def figures(case: Case, run: Run) -> Figures:
         success=success_rate(run.calls),
         p50_ms=quantile(took_ms, 0.50),
         p99_ms=quantile(took_ms, 0.99),
+        tail_ms=tail(took_ms, 0.01),
         goodput_per_s=len(good) / case.seconds,
         goodput_by_class=tuple(by_class),
         attempts_per_call=run.upstream.get("received", 0) / max(1, len(run.calls)),
@@ -97,6 +101,11 @@ def success_rate(calls: Sequence[Ended]) -> float:
 def quantile(ordered: Sequence[float], share: float) -> float | None:
     """Return the value that `share` of an ordered sequence does not exceed; None of none."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
+def tail(ordered: Sequence[float], share: float) -> float | None:
+    """Return the mean of the last `share` of an ordered sequence, at least of one; None of none."""
+    return statistics.fmean(ordered[-max(1, round(share * len(ordered))) :]) if ordered else None
 
 
 def time_to_recover(calls: Sequence[Ended], fault_s: tuple[float, float | None]) -> float | None:

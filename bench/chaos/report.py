@@ -9,14 +9,14 @@ from typing import Any
 from bench.chaos.cases import Case
 from bench.chaos.contestants import ENVOY, SEAWALL
 from bench.chaos.figures import LAG_MS, RECOVERY_WINDOW_S, Figures, Standing, Summary
-from bench.chaos.verdict import find, verdicts
+from bench.chaos.verdict import JUDGED, find, verdicts
 from bench.processes import Cores
 from bench.report import machine, versions
 
 _BUSY = 0.6
 _QUARTER = 0.25
 _ENOUGH = 3
-_JUDGED = ("success", "attempts_per_call")
+_WORDS = {"success": "success", "attempts_per_call": "attempts", "tail_ms": "slowest 1 %"}
 
 
 def cases_of(standings: Sequence[Standing]) -> list[Case]:
@@ -41,10 +41,10 @@ def as_text(standings: Sequence[Standing]) -> str:
 
 
 def _table(case: Case, standings: Sequence[Standing]) -> str:
-    header = ["contestant", "success %", "goodput/s", "p50 ms", "p99 ms", "attempts/call"]
+    header = ["contestant", "success %", "goodput/s", "p50 ms", "p99 ms", "slowest 1 %"]
     recovers = case.fault_s[1] is not None
     classes = case.classes if len(case.classes) > 1 else ()
-    header += ["recovers s"] * recovers + [f"{name}/s" for name in classes]
+    header += ["attempts/call"] + ["recovers s"] * recovers + [f"{name}/s" for name in classes]
     rows = [header]
     for standing in standings:
         name = standing.contestant.name
@@ -57,6 +57,7 @@ def _table(case: Case, standings: Sequence[Standing]) -> str:
             _cell(standing.summary("goodput_per_s"), 1, ".1f"),
             _cell(standing.summary("p50_ms"), 1, ".0f"),
             _cell(standing.summary("p99_ms"), 1, ".0f"),
+            _cell(standing.summary("tail_ms"), 1, ".0f"),
             _cell(standing.summary("attempts_per_call"), 1, ".2f"),
         ]
         if recovers:
@@ -76,14 +77,14 @@ def _cell(summary: Summary | None, factor: float, form: str) -> str:
 
 
 def _verdict_table(standings: Sequence[Standing]) -> str | None:
-    rows = [["case", *(f"{n}: {f}" for n in _ours(standings) for f in ("success", "attempts"))]]
+    rows = [["case", *(f"{n}: {f}" for n in _ours(standings) for f in _WORDS.values())]]
     for case in cases_of(standings):
         theirs = find(standings, case.letter, ENVOY)
         row = [f"{case.letter}. {case.title}"]
         for name in _ours(standings):
             ours = find(standings, case.letter, name)
-            found = verdicts(ours, theirs) if ours else dict.fromkeys(_JUDGED)
-            row += [found[judged] or "-" for judged in _JUDGED]
+            found = verdicts(ours, theirs) if ours else dict.fromkeys(JUDGED)
+            row += [found[judged] or "-" for judged in JUDGED]
         rows.append(row)
     judged = any(cell != "-" for row in rows[1:] for cell in row[1:])
     return table(rows) if judged else None

@@ -23,7 +23,9 @@ Rules:
    reading stops where the limit is passed, or a length says that it will be.
 6. A request body that is an iterator is sent in chunks as fast as the socket takes
    them. What it raises is what the call raises; the connection is then closed.
-7. Redirects are not followed here (`redirects.py`), cookies not kept, proxies of the
+7. What a request waited for its connection (a place, a name, TCP, TLS) is taken off the
+   time that it tells the upstream.
+8. Redirects are not followed here (`redirects.py`), cookies not kept, proxies of the
    environment not used, and no compression is asked for.
 """
 
@@ -41,6 +43,9 @@ from gateway.downstream.wire import LAST_CHUNK, RequestHead, chunk
 
 _ONE_WRITE_BYTES = 64 * 1024
 _SAFE_VERBS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_TIME_LEFT = "x-server-timeout"
+"""Says how long the upstream has, in seconds."""
+_LEAST_S = 0.001
 
 
 class Http1Client:
@@ -58,6 +63,7 @@ class Http1Client:
     ) -> None:
         self.name = options.name
         self._head = RequestHead(options.name, options.url)
+        self._clock = clock
         self._pool = pool or Pool(options, clock, rng)
 
     async def fetch(
@@ -98,18 +104,20 @@ class Http1Client:
         """Return the whole answer, or None with a connection that has its headers."""
         head = self._head.write(request)
         body, method = request.body, request.method
-        later = None
+        at_once, later = b"", None
         if body is not None:
             if isinstance(body, bytes) and len(body) <= _ONE_WRITE_BYTES:
-                head += body
+                at_once = body
             else:
                 later = body
         safe = request.repeatable and method in _SAFE_VERBS
         repeatable = safe and (later is None or isinstance(later, bytes))
-        connection = self._pool.take(sure=not safe) or await self._pool.wait(sure=not safe)
+        connection = self._pool.take(sure=not safe)
+        if connection is None:
+            connection, head = await self._wait(request, sure=not safe)
         while True:
             waiter = connection.begin(
-                head,
+                head + at_once,
                 expects_no_body=method == "HEAD",
                 max_body=max_body_bytes,
                 max_error=max_error_bytes,
@@ -124,11 +132,32 @@ class Http1Client:
                 if not (repeatable and connection.untouched and _is_reset(error)):
                     raise
             repeatable = False
-            connection = await self._pool.wait(fresh=True)
+            connection, head = await self._wait(request, fresh=True)
+
+    async def _wait(
+        self, request: HttpRequest, *, sure: bool = False, fresh: bool = False
+    ) -> tuple[Connection, bytes]:
+        """Return a connection that had to be waited for, and the head as it is then."""
+        began_at = self._clock.now()
+        connection = await self._pool.wait(sure=sure, fresh=fresh)
+        _take_off(request.headers, self._clock.now() - began_at)
+        return connection, self._head.write(request)
 
     async def close(self) -> None:
         """Close every connection, and fail every request that waits or is under way."""
         await self._pool.close()
+
+
+def _take_off(headers: dict[str, str], waited_s: float) -> None:
+    """Tell the upstream that it has `waited_s` less, where it is told anything."""
+    told = headers.get(_TIME_LEFT)
+    if told is None:
+        return
+    try:
+        left_s = float(told) - waited_s
+    except ValueError:  # a policy's own words
+        return
+    headers[_TIME_LEFT] = f"{max(_LEAST_S, left_s):.3f}"
 
 
 def _is_reset(error: BaseException) -> bool:

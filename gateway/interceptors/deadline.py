@@ -4,12 +4,16 @@ Rules:
 1. The deadline is the smaller of the caller's and the method's maximum; without
    a caller's, the method's default (itself no longer than the maximum).
 2. The gateway answers a margin before the caller's own deadline, so that details
-   arrive: the smaller of `margin_s` and 5 % of the time the caller gave. A caller
-   may round its timeout up for the wire (gRPC's core keeps two to three digits), so
-   the step it may have rounded by comes on top.
+   arrive: the smaller of `margin_s` and 5 % of the time the caller gave. A caller may
+   tell more than it has, and what it may have added comes on top: gRPC's core keeps two
+   to three digits of a timeout, rounded up, and sends one of its last few timeouts again
+   where that is longer by less than 3 %, of which a quarter of a second is allowed for
+   (both to compress headers; timeout_encoding.cc
+   and hpack_encoder.cc of grpc/grpc).
 3. Running out is DEADLINE_EXCEEDED, whoever notices first. An attempt under way claims
    the ending and names its upstream; everything else (queues, backoffs, a target that
-   takes no timeout) ends here.
+   takes no timeout) ends here. A queue whose own timer was a hair earlier, and refuses
+   at the deadline, is told as the deadline too.
 4. A deadline already past is answered without calling anything.
 """
 
@@ -27,6 +31,12 @@ _WIRE_STEPS_S = ((1.0, 0.0), (10.0, 0.01), (100.0, 0.1), (1000.0, 1.0))
 """Timeouts under the first are rounded up by at most the second, in seconds."""
 _WIRE_STEP_SHARE = 0.01
 """The same for longer ones, as a share."""
+_WIRE_REUSE_SHARE = 0.03
+"""An earlier timeout that is told again is longer by less than this share of itself."""
+_MOST_REUSED_S = 0.25
+"""More is not given up for it: a long call may lose its details rather than seconds."""
+_QUEUES = frozenset((Reason.CONCURRENCY_LIMIT, Reason.PACED, Reason.SERIALIZED))
+"""Refusals of what lets calls wait."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +57,9 @@ def effective_deadline(
         return min(arrived_at + options.default_s, longest)
     given_s = client_deadline_at - arrived_at
     margin_s = max(0.0, min(options.margin_s, given_s * _MARGIN_SHARE))
-    return min(client_deadline_at - margin_s - _wire_step_s(given_s), longest)
+    reused_s = min(max(0.0, given_s) * _WIRE_REUSE_SHARE, _MOST_REUSED_S)
+    told_too_much_s = _wire_step_s(given_s) + reused_s
+    return min(client_deadline_at - margin_s - told_too_much_s, longest)
 
 
 def _wire_step_s(given_s: float) -> float:
@@ -101,12 +113,11 @@ class DeadlineInterceptor:
         except Expired:
             return self._exceeded(call)
         error = outcome.error
-        if (
-            error is not None
-            and error.reason is Reason.ATTEMPT_TIMEOUT
-            and self._clock.now() >= deadline_at
-        ):
-            return self._exceeded(call, error)
+        if error is not None and self._clock.now() >= deadline_at:
+            if error.reason is Reason.ATTEMPT_TIMEOUT:
+                return self._exceeded(call, error)
+            if error.reason in _QUEUES:
+                return self._exceeded(call)
         return outcome
 
     def _exceeded(self, call: Call, attempt: CallError | None = None) -> Outcome:

@@ -10,8 +10,7 @@ Rules:
    in `call.tried` from then on, so that a retry goes elsewhere.
 3. Where there is none, the attempt is refused at once: UNAVAILABLE, with the delay until
    the next look.
-4. How long a stream lasts says nothing about how fast its endpoint is: its duration is
-   told as 0.
+4. How long a stream lasts says nothing about how fast its endpoint is: it is not timed.
 """
 
 from typing import Protocol
@@ -74,7 +73,9 @@ class EndpointInterceptor:
         """Run the attempt at an endpoint, or refuse it."""
         now = self._clock.now
         began_at = now()
-        endpoint = self._endpoints.choose(call.tried, began_at)
+        method = call.method
+        timed = not (method.server_streaming or method.client_streaming)
+        endpoint = self._endpoints.choose(call.tried, began_at, timed=timed)
         call.endpoint = endpoint
         if endpoint is None:
             return self._refused(call, began_at)
@@ -84,9 +85,7 @@ class EndpointInterceptor:
             return outcome
         finally:
             ended_at = now()
-            method = call.method
-            streamed = method.server_streaming or method.client_streaming
-            duration_s = 0.0 if streamed else ended_at - began_at
+            duration_s = ended_at - began_at if timed else None
             self._endpoints.ended(endpoint, outcome, duration_s, ended_at)
             if outcome is not None and outcome.error is not None:
                 call.tried = (*call.tried, endpoint)

@@ -42,6 +42,7 @@ class _Ticket:
         self.generation = generation
         self.at = at
         self.back = False
+        self.overdue = False
 
 
 class _Model:
@@ -57,6 +58,7 @@ class _Model:
         self.openings = 0
         self.opens_until = 0.0
         self.good_probes = self.odd_answers = 0
+        self.found_overdue = 0
 
     def held(self, now: float) -> list[_Ticket]:
         age = self.options.probe_timeout_s
@@ -97,8 +99,21 @@ class _Model:
         if self.state == "open" and now >= self.opens_until:
             self.change("half_open", now)
         if self.state == "half_open":
+            self.look_for_overdue(now)
             return len(self.held(now)) < self.options.probes
         return self.state in ("closed", "monitor_only")
+
+    def look_for_overdue(self, now: float) -> None:
+        late = [
+            t
+            for t in self.tickets
+            if t.generation == self.generation
+            and not (t.back or t.overdue)
+            and now >= t.at + self.options.probe_timeout_s
+        ]
+        for ticket in late:
+            ticket.overdue = True
+        self.found_overdue += bool(late)
 
     def take(self, now: float) -> _Ticket | None:
         if not self.ask(now):
@@ -170,8 +185,12 @@ class BreakerAgainstModel(RuleBasedStateMachine):
     def begin(self, options: BreakerOptions) -> None:
         self.now = 1000.0
         self.changes: list[tuple[State, State, str]] = []
+        self.overdue: list[float] = []
         self.machine = Machine(
-            options, FakeRng(_DRAWS), lambda *change: self.changes.append(change)
+            options,
+            FakeRng(_DRAWS),
+            lambda *change: self.changes.append(change),
+            lambda: self.overdue.append(self.now),
         )
         self.first = self.machine.state
         self.model = _Model(options)
@@ -193,7 +212,7 @@ class BreakerAgainstModel(RuleBasedStateMachine):
     def check(self) -> None:
         outstanding = self.machine.outstanding
         assert self.machine.allows(self.now) == self.model.ask(self.now)
-        assert self.machine.outstanding in (outstanding, 0)  # nothing was taken
+        assert self.machine.outstanding <= outstanding  # nothing was taken
 
     @precondition(lambda self: self.pairs)
     @rule(
@@ -217,6 +236,22 @@ class BreakerAgainstModel(RuleBasedStateMachine):
                 permit.release(result, 0.0, self.now)
                 self.model.give_back(ticket, result, 0.0, self.now)
 
+    @rule()
+    def try_it_again(self) -> None:
+        """Come to the moment at which its open time is over, if it is open or can be opened."""
+        self.run(Result.FAILURE)
+        if self.machine.state is State.OPEN:
+            self.now = max(self.now, self.machine.open_until)
+            self.acquire(2)
+
+    @precondition(lambda self: self.pairs)
+    @rule()
+    def cancel_the_latest_and_come_again(self) -> None:
+        permit, ticket = self.pairs.pop()
+        permit.release(Result.IGNORED, 0.0, self.now)
+        self.model.give_back(ticket, Result.IGNORED, 0.0, self.now)
+        self.acquire(2)
+
     @rule(steps=st.sampled_from((1, 4, 8, 16, 64, 160, 700)))
     def advance(self, steps: int) -> None:
         self.now += steps / 64
@@ -237,6 +272,7 @@ class BreakerAgainstModel(RuleBasedStateMachine):
         assert machine.state.value == model.state
         assert machine.generation == model.generation
         assert machine.consecutive_failures == model.row
+        assert len(self.overdue) == model.found_overdue
         if machine.state is State.OPEN:
             assert machine.open_until == model.opens_until
         if machine.state not in (State.OPEN, State.FORCED_OPEN):

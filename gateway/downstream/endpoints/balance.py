@@ -17,7 +17,10 @@ Rules:
 5. The cost of an endpoint falls by the same time constant while nobody chooses it, and
    stands at its full height again once it is chosen: a slow endpoint is looked at now
    and then, by one attempt.
-6. Endpoints that the call tried are not chosen while there is another.
+6. Silence counts as latency: an endpoint with attempts under way none of which has ended
+   for longer than they usually take costs as if they took that long. Who has become slow,
+   or hangs, is avoided before the first of its attempts has run out of time.
+7. Endpoints that the call tried are not chosen while there is another.
 """
 
 from collections.abc import Collection, Sequence
@@ -39,14 +42,45 @@ class Load:
         now: when it was found, in monotonic seconds.
     """
 
-    __slots__ = ("chosen_at", "in_flight", "latency_s", "measured_at", "penalty")
+    __slots__ = (
+        "_due",
+        "_silent_since",
+        "chosen_at",
+        "in_flight",
+        "latency_s",
+        "measured_at",
+        "penalty",
+    )
 
     def __init__(self, now: float) -> None:
         self.in_flight = 0
+        """Attempts under way."""
+        self._due = 0  # those of them that ought to end soon
+        self._silent_since = now
         self.latency_s = 0.0
         """0 where it was never measured."""
         self.penalty = 1.0
         self.chosen_at = self.measured_at = now
+
+    def take(self, now: float, *, timed: bool = True) -> None:
+        """Count an attempt as under way."""
+        self.in_flight += 1
+        self.chosen_at = now
+        if timed:
+            if not self._due:
+                self._silent_since = now
+            self._due += 1
+
+    def give_back(self, now: float, *, timed: bool = True) -> None:
+        """Count an attempt as over."""
+        self.in_flight -= 1
+        if timed:
+            self._due -= 1
+            self._silent_since = now
+
+    def silence_s(self, now: float) -> float:
+        """Return for how long no attempt has ended, while some ought to; in seconds."""
+        return now - self._silent_since if self._due else 0.0
 
     def forget(self) -> None:
         """Count as never measured: it was away, and may have changed."""
@@ -85,6 +119,9 @@ class Balancer:
 
     def _cost(self, load: Load, now: float) -> float:
         latency_s = load.latency_s or self._mean_s or 1.0
+        silence_s = load.silence_s(now)
+        if silence_s > latency_s:
+            latency_s = silence_s
         unseen = exp((load.chosen_at - now) / _DECAY_S)
         return (load.in_flight + 1) * latency_s * load.penalty * unseen
 

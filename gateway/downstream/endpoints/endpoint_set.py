@@ -104,7 +104,7 @@ class EndpointSet:
 
     # What attempts ask
 
-    def choose(self, tried: Sequence[Endpoint], now: float) -> Member | None:
+    def choose(self, tried: Sequence[Endpoint], now: float, *, timed: bool = True) -> Member | None:
         """Return where the next attempt goes, and count it as under way; None for nowhere."""
         usable = self._usable
         if len(usable) == 1:
@@ -113,8 +113,7 @@ class EndpointSet:
             chosen = self._balancer.pick(usable, tried, now, self._rng)
         else:
             return None
-        chosen.in_flight += 1
-        chosen.chosen_at = now
+        chosen.take(now, timed=timed)
         return chosen
 
     def refusal_s(self, now: float) -> float | None:
@@ -127,18 +126,12 @@ class EndpointSet:
         return None if due_at == _NEVER else max(0.0, due_at - now)
 
     def ended(
-        self, endpoint: Endpoint, outcome: Outcome | None, duration_s: float, now: float
+        self, endpoint: Endpoint, outcome: Outcome | None, duration_s: float | None, now: float
     ) -> None:
-        """Take note that an attempt there is over; no outcome where it was cancelled.
-
-        Args:
-            endpoint: as `choose` gave it.
-            outcome: how it ended.
-            duration_s: how long it took; 0 where that says nothing, as of streams.
-            now: monotonic seconds.
-        """
+        """Take note that an attempt there is over; no outcome where it was cancelled."""
         assert isinstance(endpoint, Member)
-        endpoint.in_flight -= 1
+        endpoint.give_back(now, timed=duration_s is not None)
+        duration_s = duration_s or 0.0
         if outcome is None:
             self._balancer.lasted(endpoint, duration_s, now)
         elif outcome.error is None:

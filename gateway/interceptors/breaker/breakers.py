@@ -30,6 +30,10 @@ _BEGINNING = 64
 _CALM = (State.CLOSED, State.MONITOR_ONLY)
 
 
+def _nothing() -> None:
+    pass
+
+
 def bounded_key(key: str) -> str:
     """Return `key`, or what stands for it where it is long."""
     if len(key) <= _MAX_KEY:
@@ -51,7 +55,8 @@ class Breakers:
         key_of: one circuit for each of its values; what is secret must not be one. None:
             one circuit for all.
         on_half_open: called when an unkeyed breaker begins to let probes through, so that
-            what limits concurrency begins slowly.
+            what limits concurrency begins slowly; and again when a probe has kept its permit
+            too long, so that one that hangs does not hold the only place there is.
     """
 
     def __init__(
@@ -72,12 +77,14 @@ class Breakers:
         self._rng = rng
         self._events = events
         self._key_of = key_of
-        self._on_half_open = on_half_open
+        self._on_half_open = on_half_open or _nothing
         self._calm: OrderedDict[str, Circuit] = OrderedDict()
         self._other: OrderedDict[str, Circuit] = OrderedDict()
         self._only: Circuit | None = None
         if key_of is None:
-            self._only = Circuit(options, name, clock, rng, self._changed)
+            self._only = Circuit(
+                options, name, clock, rng, self._changed, on_overdue=self._on_half_open
+            )
             CircuitBreakerMonitor.register(self._only)
 
     def of(self, call: Call) -> Circuit:
@@ -123,7 +130,7 @@ class Breakers:
 
     def _changed(self, before: State, after: State, why: str) -> None:
         self._emit(before, after, why)
-        if after is State.HALF_OPEN and self._on_half_open is not None:
+        if after is State.HALF_OPEN:
             self._on_half_open()
 
     def _emit(self, before: State, after: State, why: str) -> None:

@@ -14,7 +14,8 @@ Rules:
 4. The first question after that makes it HALF_OPEN; no timer does.
 5. HALF_OPEN has `probes` permits. One comes back with its attempt's result, with its cancel,
    or `probe_timeout_s` after it was taken. An attempt outlives its permit: its result still
-   counts.
+   counts. `on_overdue` is told at the next question: such an attempt may hang, and what else
+   it holds must not keep the next probe waiting.
 6. `successes_to_close` successes close it. One failure opens it again, and so does one that
    is slow where `slow_call_rate` is on.
 7. Each transition begins a generation. The results of attempts admitted in an earlier one are
@@ -92,6 +93,7 @@ class Machine:
         options: as declared.
         rng: draws open times.
         on_change: told each change of state and why, once it is done.
+        on_overdue: called when probes are found to have kept their permits too long.
     """
 
     __slots__ = (
@@ -101,6 +103,7 @@ class Machine:
         "_ignored_answers",
         "_minimum_calls",
         "_on_change",
+        "_on_overdue",
         "_open_time_s",
         "_options",
         "_passing",
@@ -117,11 +120,16 @@ class Machine:
     )
 
     def __init__(
-        self, options: BreakerOptions, rng: Rng, on_change: Callable[[State, State, str], None]
+        self,
+        options: BreakerOptions,
+        rng: Rng,
+        on_change: Callable[[State, State, str], None],
+        on_overdue: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
         self._rng = rng
         self._on_change = on_change
+        self._on_overdue = on_overdue
         self._consecutive_limit = options.consecutive_failures or _NEVER
         self._failure_rate = options.failure_rate or _NEVER
         self._slow_rate = options.slow_call_rate or _NEVER
@@ -157,7 +165,7 @@ class Machine:
         return State.HALF_OPEN if over else self.state
 
     def allows(self, now: float) -> bool:
-        """Tell whether `acquire` would give a permit; only an open time that is over ends."""
+        """Tell whether `acquire` would give a permit; takes none."""
         if self._passing:
             return True
         self._look_at(now)
@@ -170,7 +178,6 @@ class Machine:
         self._look_at(now)
         if self.state is not State.HALF_OPEN or self.free_at() > now:
             return None
-        self._expire(now)
         permit = Permit(self, self.generation, now + self._options.probe_timeout_s)
         self._held[permit] = None
         return permit
@@ -223,13 +230,19 @@ class Machine:
     def _look_at(self, now: float) -> None:
         if self.state is State.OPEN and now >= self.open_until:
             self._enter(Trigger.OPEN_TIME_OVER, now, "its open time is over")
+        elif self._held:
+            self._expire(now)
 
     def _expire(self, now: float) -> None:
-        while self._held:
-            oldest = next(iter(self._held))
+        held = self._held
+        before = len(held)
+        while held:
+            oldest = next(iter(held))
             if oldest.expires_at > now:
-                return
-            del self._held[oldest]
+                break
+            del held[oldest]
+        if len(held) < before:
+            self._on_overdue()
 
     def _count_ignored_answer(self, now: float) -> None:
         self._ignored_answers += 1

@@ -774,3 +774,36 @@ async def test_a_request_that_must_not_be_repeated_is_not():
             await fetch(client, once)
         assert facts(raised.value) == RESET
     assert stale.seen == [b"GET", b"GET"]
+
+
+@pytest.mark.parametrize(
+    ("told", "left"), [("5.000", "4.500"), ("0.020", "0.001"), ("a while", "a while"), (None, None)]
+)
+async def test_what_a_request_waited_for_its_place_is_taken_off_the_time_it_tells(told, left):
+    seen: list[str | None] = []
+    release = asyncio.Event()
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        while True:
+            lines = (await head(reader)).decode().split("\r\n")
+            fields = dict(line.split(": ", 1) for line in lines[1:] if line)
+            seen.append(fields.get("x-server-timeout"))
+            await release.wait()
+            writer.write(OK)
+
+    def timed() -> HttpRequest:
+        return HttpRequest("GET", "/v1", {} if told is None else {"x-server-timeout": told}, None)
+
+    clock = FakeClock()
+    async with RawUpstream(serve) as upstream:
+        options = ClientOptions(name="shop", url=upstream.url, max_connections=1)
+        client = Http1Client(options, clock, FakeRng())
+        first = asyncio.create_task(fetch(client, timed()))
+        await until(lambda: seen)
+        second = asyncio.create_task(fetch(client, timed()))
+        await turns(3)
+        clock.advance(0.5)
+        release.set()
+        await asyncio.gather(first, second)
+        await client.close()
+    assert seen == [told, left]

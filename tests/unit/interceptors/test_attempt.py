@@ -9,6 +9,7 @@ from gateway.core.errors import Reason, Sent
 from gateway.core.events import AttemptEnded, Events
 from gateway.core.outcome import SUCCESS, Kind, Outcome, failed
 from gateway.interceptors.attempt import AttemptInterceptor, AttemptOptions
+from gateway.interceptors.deadline import DeadlineInterceptor, DeadlineOptions
 
 
 def build(clock: FakeClock, timeout_s: float = float("inf")) -> tuple[AttemptInterceptor, Recorder]:
@@ -52,6 +53,33 @@ async def test_an_upstream_that_is_silent_until_the_deadline_has_failed():
     (ended,) = recorder
     assert isinstance(ended, AttemptEnded)
     assert ended.outcome is outcome
+
+
+async def test_each_attempt_has_its_own_time_and_the_last_what_remains():
+    clock = FakeClock(auto_jump=True)
+    interceptor, recorder = build(clock, timeout_s=0.4)
+    deadline = DeadlineInterceptor(DeadlineOptions(default_s=1), clock)
+    call = new_call(clock)
+
+    async def hangs(_call: Call) -> Outcome:
+        await clock.sleep(30)
+        return SUCCESS
+
+    async def again_and_again(call: Call) -> Outcome:
+        while True:
+            outcome = await interceptor(call, hangs)
+            if clock.now() >= call.deadline_at:
+                return outcome
+
+    outcome = await deadline(call, again_and_again)
+    durations = [event.duration_s for event in recorder if isinstance(event, AttemptEnded)]
+    assert durations == pytest.approx([0.4, 0.4, 0.2])
+    assert clock.now() == pytest.approx(1001)
+    assert outcome.error is not None
+    assert outcome.error.reason is Reason.DEADLINE_EXCEEDED
+    assert outcome.error.upstream == "shop"
+    assert "during attempt 3" in outcome.error.message
+    assert clock.pending == 0
 
 
 async def test_a_stream_that_delivered_until_the_deadline_failed_nobody():

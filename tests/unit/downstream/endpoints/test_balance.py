@@ -36,6 +36,21 @@ def test_the_busiest_of_three_is_never_the_better_of_two():
 
 
 @pytest.mark.parametrize("balancing", Balancing)
+def test_two_are_compared_and_not_all(balancing):
+    usable = loads(4)
+    for count, load in enumerate(usable):
+        load.in_flight = count
+    chosen = spread(Balancer(balancing), usable, draws=6_000)
+    # Of six pairs the n-th of four is the better one in 3, 2, 1 and 0.
+    assert [chosen[at] for at in range(4)] == [
+        pytest.approx(3_000, rel=0.1),
+        pytest.approx(2_000, rel=0.1),
+        pytest.approx(1_000, rel=0.1),
+        0,
+    ]
+
+
+@pytest.mark.parametrize("balancing", Balancing)
 @pytest.mark.parametrize("count", [2, 3, 10])
 def test_equals_are_chosen_alike(balancing, count):
     chosen = spread(Balancer(balancing), loads(count))
@@ -162,6 +177,44 @@ def test_a_slow_endpoint_is_looked_at_now_and_then_by_one_attempt():
             balancer.succeeded(fast, 0.01, now)
     assert 1 <= len(at) <= 3
     assert all(later - sooner > 15 for sooner, later in pairwise(at))
+
+
+def test_silence_counts_as_latency_while_attempts_are_under_way():
+    balancer, (slow, well) = Balancer(Balancing.PEAK_EWMA), loads(2)
+    balancer.succeeded(slow, 0.1, 0.0)
+    balancer.succeeded(well, 0.1, 0.0)
+    slow.take(0.0)
+    for _ in range(4):
+        well.take(0.0)
+    assert balancer.pick([slow, well], (), 0.1, ZERO) is slow  # two at 0.1 s each
+    well.give_back(0.29)
+    well.take(0.29)
+    assert balancer.pick([slow, well], (), 0.3, ZERO) is well  # five at 0.1 s, two at 0.3 s
+    slow.give_back(0.3)
+    slow.chosen_at = well.chosen_at
+    assert balancer.pick([slow, well], (), 5.0, ZERO) is slow  # silent because nothing is asked
+
+
+def test_an_end_breaks_the_silence():
+    (one,) = loads(1)
+    one.take(0.0)
+    one.take(1.0)
+    assert one.silence_s(3.0) == 3.0
+    one.give_back(3.0)
+    assert one.silence_s(3.5) == 0.5
+    one.give_back(4.0)
+    assert one.silence_s(9.0) == 0.0
+    one.take(10.0)
+    assert one.silence_s(10.5) == 0.5
+
+
+def test_a_long_stream_is_no_silence():
+    (one,) = loads(1)
+    one.take(0.0, timed=False)
+    assert (one.in_flight, one.silence_s(60.0)) == (1, 0.0)
+    one.take(60.0)
+    one.give_back(70.0, timed=False)
+    assert (one.in_flight, one.silence_s(70.0)) == (1, 10.0)
 
 
 def test_who_was_tried_is_avoided_while_there_is_another():

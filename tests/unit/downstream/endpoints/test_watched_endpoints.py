@@ -195,8 +195,20 @@ async def test_only_200_to_299_is_well(status):
     async with Server(status=status) as sick:
         made = options(addresses=(sick.place,), health=HEALTH)
         async with opened(made) as shop:
-            await shop.pass_until(lambda: shop.states()[sick.address] == "unhealthy", 1.0)
+            await shop.pass_until(lambda: shop.states()[sick.address] == "unhealthy", 0.1)
+            why = shop.told(EndpointChanged)[-1].why
+            assert why == f"its health check answered {status}"  # and was not merely late
             assert shop.choose() is not None  # all are used when none is well
+
+
+@pytest.mark.parametrize("status", [200, 204, 299])
+async def test_any_answer_from_200_to_299_is_well(status):
+    async with Server(status=status) as server:
+        made = options(addresses=(server.place,), health=HEALTH)
+        async with opened(made) as shop:
+            await shop.pass_until(lambda: len(server.paths) == 6, 0.1)
+            assert shop.states() == {server.address: "healthy"}
+            assert shop.changes() == []
 
 
 async def test_a_server_that_does_not_answer_in_time_is_not_well():

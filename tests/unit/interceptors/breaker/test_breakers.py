@@ -191,6 +191,21 @@ def test_half_open_tells_whoever_begins_slowly():
     assert told == [1]
 
 
+def test_a_probe_that_hangs_is_told_to_whoever_begins_slowly():
+    told = []
+    declared = Declared(on_half_open=lambda: told.append(1), **ONE)
+    declared.end("")
+    declared.clock.advance(1)
+    assert declared.of().acquire(declared.clock.now()) is not None
+    assert told == [1]
+    declared.clock.advance(0.24)
+    assert declared.of().allows(declared.clock.now())
+    assert told == [1]
+    declared.clock.advance(0.01)
+    assert declared.of().allows(declared.clock.now())
+    assert told == [1, 1]
+
+
 def test_a_key_that_is_half_open_slows_nobody_else():
     told = []
     declared = Declared(keyed=True, on_half_open=lambda: told.append(1), **ONE)
@@ -198,6 +213,9 @@ def test_a_key_that_is_half_open_slows_nobody_else():
     declared.clock.advance(1)
     declared.end("a", Result.SUCCESS)
     assert declared.of("a").state == "half_open"
+    assert declared.of("a").acquire(declared.clock.now()) is not None
+    declared.clock.advance(1)
+    assert declared.of("a").allows(declared.clock.now())
     assert told == []
 
 

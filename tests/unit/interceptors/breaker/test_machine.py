@@ -20,11 +20,16 @@ class Breaker(Machine):
 
     def __init__(self, draws=(0.5,), **options):
         self.changes = []
+        self.overdue = 0
         super().__init__(
             BreakerOptions(**(EARLY | options)),
             FakeRng(draws),
             lambda before, after, why: self.changes.append((before.value, after.value, why)),
+            self._found_overdue,
         )
+
+    def _found_overdue(self):
+        self.overdue += 1
 
     def end_all(self, *results, now=NOW, duration_s=QUICK):
         for result in results:
@@ -133,6 +138,23 @@ def test_the_slow_call_rate_opens_it():
     assert breaker.state is State.CLOSED
     breaker.end_all(SUCCESS, duration_s=SLOW)
     assert breaker.changes == [("closed", "open", "10 of 20 calls were slow")]
+
+
+def test_the_slow_call_rate_waits_until_the_window_holds_enough():
+    breaker = Breaker(slow_call_rate=0.5)
+    breaker.end_all(*[SUCCESS] * 19, duration_s=SLOW)
+    assert breaker.state is State.CLOSED
+    breaker.end_all(SUCCESS, duration_s=SLOW)
+    assert breaker.changes == [("closed", "open", "20 of 20 calls were slow")]
+
+
+def test_the_slow_call_rate_is_that_of_the_window():
+    breaker = Breaker(slow_call_rate=0.5)
+    breaker.end_all(*[SUCCESS] * 19, duration_s=SLOW)
+    breaker.end_all(*[SUCCESS] * 19, duration_s=SLOW, now=NOW + 20)
+    assert breaker.state is State.CLOSED
+    breaker.end_all(SUCCESS, duration_s=SLOW, now=NOW + 20)
+    assert breaker.state is State.OPEN
 
 
 def test_failures_can_be_slow_too():
@@ -273,6 +295,27 @@ def test_a_permit_that_came_back_early_does_not_expire_for_another():
     assert breaker.acquire(now + 0.1) is not None
     assert not breaker.allows(now + 0.3)
     assert breaker.free_at() == pytest.approx(now + 0.35)
+
+
+@pytest.mark.parametrize("asks", ["allows", "acquire"])
+def test_probes_that_keep_their_permits_too_long_are_told_once_when_somebody_asks(asks):
+    breaker, now = half_open(probes=2)
+    assert breaker.acquire(now) is not None
+    assert breaker.acquire(now) is not None
+    getattr(breaker, asks)(now + 0.2499)
+    assert breaker.overdue == 0
+    getattr(breaker, asks)(now + 0.25)
+    assert breaker.overdue == 1  # both were
+    getattr(breaker, asks)(now + 0.26)
+    assert breaker.overdue == 1
+
+
+def test_a_probe_that_ended_in_time_is_never_overdue():
+    breaker, now = half_open(probes=1, successes_to_close=9)
+    for result in (SUCCESS, IGNORED, IGNORED_ANSWER):
+        breaker.end_all(result, now=now)
+    assert breaker.allows(now + 9)
+    assert breaker.overdue == 0
 
 
 @pytest.mark.parametrize(("result", "state"), [(SUCCESS, State.CLOSED), (FAILURE, State.OPEN)])

@@ -17,6 +17,7 @@ IDEMPOTENT = RetryOptions(idempotent=True)
         (Jitter.FULL, 0.0, [0, 0, 0]),
         (Jitter.FULL, 1.0, [0.1, 0.2, 0.4]),
         (Jitter.EQUAL, 0.0, [0.05, 0.1, 0.2]),
+        (Jitter.EQUAL, 1.0, [0.1, 0.2, 0.4]),
         (Jitter.NONE, 0.7, [0.1, 0.2, 0.4]),
         (Jitter.PROPORTIONAL, 0.0, [0.08, 0.16, 0.32]),
         (Jitter.PROPORTIONAL, 1.0, [0.12, 0.24, 0.48]),
@@ -31,6 +32,13 @@ def test_each_jitter_draws_as_its_name_says(jitter, draw, waits):
         last = backoff_s(options, retry, last, FakeRng([draw]))
         drawn.append(last)
     assert drawn == pytest.approx(waits)
+
+
+def test_full_jitter_is_the_default_and_draws_from_nothing_up_to_the_capped_bound():
+    options = RetryOptions(initial_backoff_s=0.1, max_backoff_s=0.3, multiplier=2.0)
+    for draw in (0.0, 0.25, 0.999):
+        waits = [backoff_s(options, retry, 0.0, FakeRng([draw])) for retry in (1, 2, 3, 9)]
+        assert waits == pytest.approx([draw * bound for bound in (0.1, 0.2, 0.3, 0.3)])
 
 
 @given(
