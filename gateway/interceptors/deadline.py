@@ -7,9 +7,8 @@ Rules:
    arrive: the smaller of `margin_s` and 5 % of the time the caller gave. A caller may
    tell more than it has, and what it may have added comes on top: gRPC's core keeps two
    to three digits of a timeout, rounded up, and sends one of its last few timeouts again
-   where that is longer by less than 3 %, of which a quarter of a second is allowed for
-   (both to compress headers; timeout_encoding.cc
-   and hpack_encoder.cc of grpc/grpc).
+   where that is longer by less than 3 % (both to compress headers; timeout_encoding.cc
+   and hpack_encoder.cc of grpc/grpc). Of the latter a quarter of a second is allowed for.
 3. Running out is DEADLINE_EXCEEDED, whoever notices first. An attempt under way claims
    the ending and names its upstream; everything else (queues, backoffs, a target that
    takes no timeout) ends here. A queue whose own timer was a hair earlier, and refuses

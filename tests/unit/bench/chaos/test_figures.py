@@ -10,7 +10,15 @@ import pytest
 from bench.chaos.calls import Ended
 from bench.chaos.cases import CASES
 from bench.chaos.contestants import CONTESTANTS
-from bench.chaos.figures import Standing, Summary, figures, quantile, summarize, time_to_recover
+from bench.chaos.figures import (
+    Standing,
+    Summary,
+    figures,
+    quantile,
+    summarize,
+    tail,
+    time_to_recover,
+)
 from bench.chaos.picture import COLUMNS, _scale, as_svg
 from bench.chaos.report import as_json, as_text, table, warnings
 from bench.chaos.trial import Run
@@ -61,7 +69,12 @@ def test_figures_of_a_run():
 
 def test_a_run_without_success_has_no_latency():
     found = figures(A, Run([ended(0.5, "UNAVAILABLE")], {}, None))
-    assert (found.success, found.p50_ms, found.p99_ms) == (0, None, None)
+    assert (found.success, found.p50_ms, found.p99_ms, found.tail_ms) == (0, None, None, None)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 1.0), (99, 99.0), (300, 299.0)])
+def test_the_tail_is_the_mean_of_the_slowest_hundredth(count, expected):
+    assert tail([float(number + 1) for number in range(count)], 0.01) == expected
 
 
 def test_latency_counts_from_when_a_call_was_to_begin():
@@ -114,18 +127,22 @@ def test_a_summary_is_median_least_and_most():
     [
         ("success", (0.99, 0.98, 1.0), (0.95, 0.94, 0.96), "better"),
         ("success", (0.95, 0.94, 0.96), (0.99, 0.98, 1.0), "worse"),
-        ("success", (0.97, 0.94, 1.0), (0.95, 0.94, 0.96), "no worse"),  # ranges overlap
-        ("success", (0.93, 0.90, 0.95), (0.96, 0.95, 0.97), "no worse"),  # they touch
-        ("success", (1.0, 1.0, 1.0), (0.996, 0.996, 0.996), "no worse"),  # it does not matter
+        ("success", (0.90, 0.80, 0.70), (0.88, 0.79, 0.69), "better"),  # seeds differ by more
+        ("success", (0.80, 0.80, 0.905), (0.90, 0.90, 0.90), "unclear"),
+        ("success", (0.97, 0.94, 1.0), (0.97, 0.90, 0.90), "unclear"),  # one seed says nothing
+        ("success", (1.0, 1.0, 1.0), (0.996, 0.996, 0.996), "alike"),  # it does not matter
         ("success", (1.0, 1.0, 1.0), (0.995, 0.995, 0.995), "better"),  # the least that does
-        ("success", (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "no worse"),
+        ("success", (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "alike"),
         ("attempts_per_call", (1.1, 1.05, 1.15), (1.3, 1.2, 1.4), "better"),
         ("attempts_per_call", (1.3, 1.2, 1.4), (1.1, 1.05, 1.15), "worse"),
-        ("attempts_per_call", (1.02, 1.02, 1.02), (1.01, 1.01, 1.01), "no worse"),
+        ("attempts_per_call", (1.02, 1.02, 1.02), (1.01, 1.01, 1.01), "alike"),
+        ("attempts_per_answer", (math.inf, math.inf), (math.inf, math.inf), "alike"),
+        ("tail_ms", (150.0, 250.0, 160.0), (200.0, 320.0, 210.0), "better"),
+        ("tail_ms", (170.0, 250.0, 180.0), (200.0, 320.0, 210.0), "alike"),
     ],
 )
 def test_the_verdict(name, ours, theirs, expected):
-    assert verdict(name, Summary(*ours), Summary(*theirs)) == expected
+    assert verdict(name, ours, theirs) == expected
 
 
 @pytest.mark.parametrize(
@@ -133,9 +150,9 @@ def test_the_verdict(name, ours, theirs, expected):
     [
         ((50, 51), (50, 51), ("worse", "better")),  # 1.0 an answer, where Envoy has 1.11
         ((50, 51), (60, 61), ("worse", "worse")),  # fewer a call, more an answer
-        ((50, 51), (55, 56), ("worse", "no worse")),
-        ((100, 100), (110, 111), ("better", "no worse")),  # what more answers cost
-        ((90, 91), (110, 111), ("no worse", "worse")),  # a call
+        ((50, 51), (55, 56), ("worse", "alike")),
+        ((100, 100), (110, 111), ("better", "alike")),  # what more answers cost
+        ((90, 91), (110, 111), ("alike", "worse")),  # a call
     ],
 )
 def test_attempts_are_judged_by_answers_where_success_differs(good, received, expected):
@@ -143,17 +160,19 @@ def test_attempts_are_judged_by_answers_where_success_differs(good, received, ex
         standing(good=good, received=received), standing(ENVOY, good=(90, 91), received=(100, 101))
     )
     assert (found["success"], found["attempts_per_call"]) == expected
+    assert (found["tail_ms"] is None) == (found["success"] != "alike")
 
 
 def test_who_answers_nothing_has_boundless_attempts_an_answer():
     assert standing(good=(0, 0)).values("attempts_per_answer") == [math.inf, math.inf]
     found = verdicts(standing(good=(0, 0)), standing(ENVOY))
-    assert found == {"success": "worse", "attempts_per_call": "worse"}
+    assert found == {"success": "worse", "attempts_per_call": "worse", "tail_ms": None}
 
 
 def test_there_is_no_verdict_without_envoy():
-    assert verdicts(standing(), None) == {"success": None, "attempts_per_call": None}
-    assert verdicts(standing(), Standing(A, ENVOY)) == {"success": None, "attempts_per_call": None}
+    nothing = dict.fromkeys(("success", "attempts_per_call", "tail_ms"))
+    assert verdicts(standing(), None) == nothing
+    assert verdicts(standing(), Standing(A, ENVOY)) == nothing
 
 
 def test_the_table_has_medians_ranges_and_verdicts():
@@ -178,7 +197,7 @@ def test_recovery_is_shown_where_a_fault_ends_and_criticalities_where_there_are_
 def test_a_contestant_without_figures_has_its_row_and_its_warning():
     broken = Standing(A, ENVOY, problem="it did not serve")
     rows = [line for line in as_text([standing(), broken]).splitlines() if "envoy" in line]
-    assert rows[0].count(" - ") == 5
+    assert rows[0].count(" - ") == 6
     assert warnings([broken], {}, Cores(1, 0)) == ["a, envoy: it did not serve"]
 
 
@@ -209,7 +228,9 @@ def test_json_has_everything_and_is_json():
     ours = case["contestants"][0]
     assert ours["command"] == "seawall serve"
     assert ours["runs"][0]["recover_s"] == "never"
-    assert ours["beside_envoy"] == {"success": "no worse", "attempts_per_call": "no worse"}
+    assert ours["beside_envoy"] == dict.fromkeys(
+        ("success", "attempts_per_call", "tail_ms"), "alike"
+    )
     assert case["plan"][0]["kind"] == "away"
 
 
