@@ -11,8 +11,10 @@ from google.protobuf import duration_pb2
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
+from seawall.admin.v1 import admin_pb2
 from seawall.error.v1 import error_pb2
 
 from gateway.core.call import MethodInfo, Target
@@ -38,7 +40,7 @@ def own_pool() -> DescriptorPool:
     stable.package = _STABLE
     _rename(stable)
     own = [alpha, stable]
-    for module in (health_pb2, duration_pb2, error_pb2):
+    for module in (health_pb2, duration_pb2, error_details_pb2, error_pb2, admin_pb2):
         own.append(FileDescriptorProto())
         module.DESCRIPTOR.CopyToProto(own[-1])
     for file in own:

@@ -9,6 +9,7 @@ Beside them `grpc-retry-pushback-ms` (gRFC A6) where the error says when to retr
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import grpc
@@ -111,7 +112,8 @@ def _own_details(error: CallError, attempts: int) -> list[Any]:
 
 def _action(error: CallError) -> str:
     if error.retry_after_s is not None:
-        return f"Try again in {error.retry_after_s:.3g} seconds."
+        seconds = max(1, ceil(error.retry_after_s))
+        return f"Try again in {seconds} second{'s' * (seconds != 1)}."
     if error.transient:
         return "Try again."
     if error.http_status is not None and 400 <= error.http_status < 500:
@@ -132,7 +134,10 @@ def _shortened(text: str) -> str:
 
 def _sentence(text: str) -> str:
     text = _shortened(text)
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+    word = text.split(" ", 1)[0]
+    if word.isalpha():  # an identifier keeps its case
+        text = text[:1].upper() + text[1:]
+    return text + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
 def _pack(details: Sequence[Any]) -> list[any_pb2.Any]:

@@ -1,6 +1,8 @@
 """One line a call, each retry, each change of an upstream's state and stage of the end.
 
-Console or JSON, to standard error. No metadata and no body is ever logged.
+Console or JSON, to standard error. No metadata and no body is ever logged. Changes of state
+are warnings; that a breaker looks whether its upstream is back, and finds that it is not, is
+told at the level "debug", for it happens several times a second while an outage lasts.
 """
 
 import datetime
@@ -86,6 +88,11 @@ def _request_id(metadata: Metadata) -> str | None:
     return None
 
 
+def _probes(event: BreakerChanged) -> bool:
+    """Tell whether a breaker only looks whether its upstream is back."""
+    return event.after == "half_open" or (event.before, event.after) == ("half_open", "open")
+
+
 class AccessLog:
     """A listener that writes lines. Make it after `configure`.
 
@@ -101,10 +108,11 @@ class AccessLog:
 
     def __call__(self, event: Event) -> None:
         """Write the line of an event, where it has one."""
-        if not self._enabled or isinstance(event, AttemptEnded):
+        if isinstance(event, AttemptEnded):
             return
         if isinstance(event, CallEnded):
-            self._call(event)
+            if self._enabled:
+                self._call(event)
         elif isinstance(event, RetryScheduled):
             self._retry(event)
         elif isinstance(event, DrainStage):
@@ -113,7 +121,8 @@ class AccessLog:
             fields = dict(zip(event._fields, event, strict=True))
             if "name" in fields:
                 fields["breaker"] = fields.pop("name")
-            self._log.warning(name, **fields)
+            probes = isinstance(event, BreakerChanged) and _probes(event)
+            (self._log.debug if probes else self._log.warning)(name, **fields)
 
     def _call(self, event: CallEnded) -> None:
         call = event.call

@@ -66,6 +66,8 @@ async def test_a_symbol_brings_its_file_with_all_it_imports(version, symbol):
         ("grpc.reflection.v1.ServerReflection", "grpc/reflection/v1/reflection.proto"),
         ("grpc.reflection.v1.ServerReflectionRequest", "grpc/reflection/v1/reflection.proto"),
         ("seawall.error.v1.UserMessage", "seawall/error/v1/error.proto"),
+        ("google.rpc.ErrorInfo", "google/rpc/error_details.proto"),
+        ("seawall.admin.v1.AdminService", "seawall/admin/v1/admin.proto"),
     ],
 )
 async def test_the_gateways_own_protos_are_known_too(symbol, file):

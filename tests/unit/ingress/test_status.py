@@ -6,7 +6,7 @@ from seawall.error.v1.error_pb2 import UserMessage
 
 from gateway.core.errors import CallError, Origin, Reason, Violation, invalid_request
 from gateway.core.status import Code
-from gateway.ingress.status import CODES, MAX_DETAILS, to_trailers
+from gateway.ingress.status import CODES, MAX_DETAILS, _action, _sentence, to_trailers
 
 
 def status_of(error: CallError, attempts: int = 1) -> status_pb2.Status:
@@ -103,3 +103,28 @@ def test_trailers_stay_under_the_limit_of_clients():
 async def test_what_travels_is_ascii_or_bytes():
     status, _, _ = to_trailers(CallError(Code.INTERNAL, Reason.INTERNAL, "ü\n"), 0)
     assert status is grpc.StatusCode.INTERNAL
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "said"),
+    [
+        (0.013, "Try again in 1 second."),
+        (1.0, "Try again in 1 second."),
+        (1.2, "Try again in 2 seconds."),
+    ],
+)
+def test_people_are_told_whole_seconds(delay_s, said):
+    error = CallError(Code.UNAVAILABLE, Reason.UPSTREAM_STATUS, "full", retry_after_s=delay_s)
+    assert _action(error) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("the order is gone", "The order is gone."),
+        ("acme.v1.Books has no method GetBok", "acme.v1.Books has no method GetBok."),
+        ("what now?", "What now?"),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_but_an_identifier_is_kept(text, said):
+    assert _sentence(text) == said

@@ -77,3 +77,25 @@ except ValueError:
 async def test_a_higher_level_leaves_calls_out(level, tmp_path):
     flags = ("--log-format", "json", "--log-level", level)
     assert await lines_of(json_answer({}), tmp_path, *flags) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [
+        ("warning", ["closed>open", "half_open>closed"]),
+        ("debug", ["closed>open", "open>half_open", "half_open>open", "half_open>closed"]),
+    ],
+)
+def test_an_outage_is_told_once_and_its_probes_for_who_debugs(level, told):
+    code = f"""
+from gateway.core.events import BreakerChanged
+from gateway.telemetry.logs import configure
+log = configure("json", {level!r})
+for before, after in [
+    ("closed", "open"), ("open", "half_open"), ("half_open", "open"), ("half_open", "closed")
+]:
+    log(BreakerChanged("shop", "shop", before, after, "why"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [f"{line['before']}>{line['after']}" for line in lines] == told
