@@ -21,7 +21,7 @@ import yaml
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.config.references import BrokenReferenceError, expand, is_file_reference, read_file
-from gateway.config.suggest import closest
+from gateway.config.suggest import for_key, for_value
 from gateway.core.errors import Problem
 
 MAX_VALUES = 1_000_000
@@ -78,8 +78,7 @@ class NodeReader:
             field = _field(descriptor, key)
             path = f"{at}.{field.name if field else key}".lstrip(".")
             if field is None:
-                hint = closest(key, descriptor.fields_by_name)
-                self._problem(key_node, path, f"unknown key{hint}")
+                self._problem(key_node, path, f"unknown key{for_key(key, descriptor, at)}")
             elif path in self.lines:
                 self._twice(key_node, path)
             else:
@@ -149,6 +148,10 @@ class NodeReader:
 
     def _one(self, node: yaml.Node, field: FieldDescriptor, path: str) -> Any:
         if _is_mapping(field):
+            if isinstance(node, yaml.ScalarNode) and not _is_null(node):
+                hint = for_value(node.value, field)
+                self._problem(node, path, f"expected a mapping, found {_kind(node)}{hint}")
+                return None
             return self.message(node, field.message_type, path)
         if not isinstance(node, yaml.ScalarNode) or _is_null(node):
             self._problem(node, path, f"expected {_expected(field)}, found {_kind(node)}")
@@ -168,7 +171,8 @@ class NodeReader:
         value, wrong = _scalar(text, field)
         if wrong:
             # As it is written: what a reference stands for may be a secret.
-            self._problem(node, path, f"{wrong}, found {node.value[:80]!r}")
+            hint = for_value(node.value, field)
+            self._problem(node, path, f"{wrong}, found {node.value[:80]!r}{hint}")
         return value
 
 

@@ -271,12 +271,13 @@ CASES = (
     ),
     yaml(
         "a duration without a unit",
-        "3: defaults.method.deadline.default: expected a duration such as \"1.5s\", found '15'",
+        "3: defaults.method.deadline.default: expected a duration such as \"1.5s\", found '15'; "
+        'did you mean "15s"?',
         "defaults:\n  method:\n    deadline: {default: 15}\n",
     ),
     yaml(
         "a duration in minutes",
-        "1: drain.grace: expected a duration such as \"1.5s\", found '1m'",
+        '1: drain.grace: expected a duration such as "1.5s", found \'1m\'; did you mean "60s"?',
         "drain: {grace: 1m}\n",
     ),
     yaml(

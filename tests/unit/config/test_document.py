@@ -68,12 +68,14 @@ def test_every_mistake_is_reported_at_once_with_line_and_key(given: Given) -> No
         "FULL, EQUAL, NONE, PROPORTIONAL, DECORRELATED, found 'SOME'",
         "seawall.yaml:8: defaults.method.retry.backoff_multiplier: expected a number, found '1x'",
         "seawall.yaml:9: defaults.method.retry.disabled: expected true or false, found 'yes'",
-        "seawall.yaml:10: defaults.method.deadline: expected a mapping, found '5s'",
+        "seawall.yaml:10: defaults.method.deadline: expected a mapping, found '5s'; "
+        "did you mean {default: 5s}?",
         f"seawall.yaml:12: defaults.method.errors.status_codes.x4: the key: expected {depth}",
         "seawall.yaml:13: defaults.method.sizes.max_request_bytes: "
         "expected a whole number from 0 to 18446744073709551615, found '-1'",
         f"seawall.yaml:13: defaults.method.sizes.max_json_depth: expected {depth}, found '010'",
-        "seawall.yaml:14: ceilings.deadline: expected a duration such as \"1.5s\", found '5'",
+        "seawall.yaml:14: ceilings.deadline: expected a duration such as \"1.5s\", found '5'; "
+        'did you mean "5s"?',
         "seawall.yaml:15: upstreams: expected a mapping, found a list",
         'seawall.yaml:17: drain.wait: expected a duration such as "1.5s", found a list',
         'seawall.yaml:18: drain.grace: expected a duration such as "1.5s", found nothing',
@@ -290,3 +292,29 @@ def test_a_place_is_that_of_the_key_or_of_the_closest_above(given: Given) -> Non
     assert read.where(f"{headers}.forward_response[0]") == f"{name}:4"
     assert read.where("services.a.B.methods.C") == f"{name}:2"
     assert read.where("ceilings.deadline") == name
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("upstreams: {a: {retry: {}}}", "did you mean 'upstreams.a.methods.retry'?"),
+        ("upstreams: {a: {breaker: {}}}", "did you mean 'upstreams.a.policy.breaker'?"),
+        ("defaults: {retry: {}}", "did you mean 'defaults.method.retry'?"),
+        ("services: {a.B: {retry: {}}}", "did you mean 'services.a.B.policy.retry'?"),
+        ("services: {a.B: {Get: {}}}", "did you mean 'services.a.B.methods.Get'?"),
+        ("defaults: {method: {retyr: {}}}", "did you mean 'retry'?"),
+        (
+            "defaults: {upstream: {breaker: {enabled: false}}}",
+            "what is on says nothing, what is off says 'disabled: true'",
+        ),
+        ("defaults: {method: {hedge: off}}", "did you mean {disabled: true}?"),
+        ("defaults: {upstream: {retry_budget: false}}", "did you mean {disabled: true}?"),
+        ("drain: {wait: 100ms}", 'did you mean "0.1s"?'),
+        ("drain: {wait: 2}", 'did you mean "2s"?'),
+        ("drain: {wait: 1h}", 'did you mean "3600s"?'),
+        ("defaults: {method: {retry: {jitter: full}}}", "did you mean FULL?"),
+    ],
+)
+def test_a_mistake_says_what_was_meant(given: Given, text: str, hint: str) -> None:
+    (line,) = given.yaml_mistakes(text)
+    assert line.endswith(f"; {hint}")
