@@ -4,10 +4,15 @@ From effective policies to interceptors around targets (`chain.py` has their ord
 method is answered by REST, or by other methods' answers; calls of the gateway's own enter
 a pipeline behind its decode step (`Entry`), and are found when they are first made, so
 that pipelines may be built in any order.
+
+What sends a method to an upstream is made in one place (`Pipelines._way`), of the policy
+that was merged for the two: the method's own upstream and one that is a fallback differ in
+nothing else.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from google.protobuf.descriptor import Descriptor
 from seawall.policy.v1.policy_pb2 import MethodPolicy
@@ -39,6 +44,15 @@ from gateway.transcode.headers import HeaderForwarding
 from gateway.transcode.kinds import rest_target
 from gateway.transcode.target import RestParts
 from gateway.upstream import Upstream
+
+
+class _Way(NamedTuple):
+    """A method over one upstream: everything here is of the same policy."""
+
+    options: MethodOptions
+    upstream: Upstream
+    encoder: RequestEncoder
+    target: Target
 
 
 class Pipelines:
@@ -84,49 +98,42 @@ class Pipelines:
     # Answered by REST
 
     def _rest(self, method: EffectiveMethod) -> Pipeline:
-        options = self._options(method)
-        upstream = self._upstreams[method.upstream]
-        encoder, target = self._encoder(method), self._target(method, options, upstream)
-        fallback = self._fallback(method)
-        outer, inner = rest_interceptors(options, encoder, upstream, self._around, fallback)
-        return compose(options.method, outer, inner, target)
+        way, fallback = self._way(method), self._fallback(method)
+        outer, inner = rest_interceptors(
+            way.options, way.encoder, way.upstream, self._around, fallback
+        )
+        return compose(method.method, outer, inner, way.target)
 
     def _fallback(self, method: EffectiveMethod) -> FallbackInterceptor | None:
         composition = self._resolved.compositions.get(method.method.full_name)
         if composition is None or composition.fallback is None:
             return None
         clock, events = self._around.clock, self._around.events
-        elsewhere = partial(self._elsewhere, method)
+        elsewhere = partial(self._elsewhere, method.method.full_name)
         return FallbackInterceptor(composition.fallback, self._entry, elsewhere, clock, events)
 
-    def _elsewhere(self, method: EffectiveMethod, name: str) -> Entry:
-        """Return the way of the same method over another upstream."""
-        options, upstream = self._options(method), self._upstreams[name]
+    def _elsewhere(self, name: str, upstream: str) -> Entry:
+        """Return the way of a method over an upstream that is a fallback."""
+        method = self._resolved.elsewhere[name, upstream]
+        way = self._way(method)
         pipeline = compose(
-            options.method,
+            method.method,
             (),
             [
-                EncodeInterceptor(self._encoder(method)),
-                *attempt_interceptors(options, upstream, self._around),
+                EncodeInterceptor(way.encoder),
+                *attempt_interceptors(way.options, way.upstream, self._around),
             ],
-            self._target(method, options, upstream),
+            way.target,
         )
         descriptor = method.descriptor
         return self._entry_of(descriptor.input_type, descriptor.output_type, pipeline)
 
-    def _options(self, method: EffectiveMethod) -> MethodOptions:
-        request = self._schema.new_message(method.descriptor.input_type)
-        return method_options(method, request.FromString, f"seawall/{__version__}")
-
-    def _encoder(self, method: EffectiveMethod) -> RequestEncoder:
-        policy = method.policy
-        codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
-        return RequestEncoder(method.bindings, codec, request_options(policy))
-
-    def _target(
-        self, method: EffectiveMethod, options: MethodOptions, upstream: Upstream
-    ) -> Target:
+    def _way(self, method: EffectiveMethod) -> _Way:
+        """Return what sends a method to the upstream that its policy was merged for."""
+        options, upstream = self._options(method), self._upstreams[method.upstream]
         policy, output = method.policy, method.descriptor.output_type
+        codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
+        encoder = RequestEncoder(method.bindings, codec, request_options(policy))
         parts = RestParts(
             decoder=self._decoder(method, output, policy),
             headers=HeaderForwarding(
@@ -138,7 +145,11 @@ class Pipelines:
             pool=self._schema.pool,
             clock=self._around.clock,
         )
-        return rest_target(options.method, parts, output, self._encoder(method))
+        return _Way(options, upstream, encoder, rest_target(method.method, parts, output, encoder))
+
+    def _options(self, method: EffectiveMethod) -> MethodOptions:
+        request = self._schema.new_message(method.descriptor.input_type)
+        return method_options(method, request.FromString, f"seawall/{__version__}")
 
     def _codec(self, max_depth: int, habits: Habits) -> JsonCodec:
         known = self._codecs.get((max_depth, habits))

@@ -57,9 +57,15 @@ def _left_out(loaded: Loaded) -> None:
         print(f"seawall: not served: {problem}", file=sys.stderr)
 
 
+def _warned(loaded: Loaded) -> None:
+    for problem in loaded.resolved.warnings:
+        print(f"seawall: warning: {problem}", file=sys.stderr)
+
+
 def serving(loaded: Loaded, address: str, ops_address: str | None) -> None:
     """Say that calls are taken, and where."""
     _left_out(loaded)
+    _warned(loaded)
     print(f"seawall {__version__}: {summary(loaded)}")
     print(f"gRPC on {address}")
     if ops_address is not None:
@@ -68,8 +74,9 @@ def serving(loaded: Loaded, address: str, ops_address: str | None) -> None:
 
 
 def checked(loaded: Loaded) -> None:
-    """Say that there is no mistake."""
+    """Say that there is no mistake; what is doubted stops nothing."""
     _left_out(loaded)
+    _warned(loaded)
     print(f"ok: {summary(loaded)}")
 
 

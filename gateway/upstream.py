@@ -6,7 +6,11 @@ connects them is said in `Upstream.__init__`:
 
 1. When the breaker lets its first probe through, or an endpoint can be connected to
    again after none could, the concurrency limit begins at one (slow start). Nothing
-   else keeps an upstream that comes back at a fraction of its capacity alive.
+   else keeps an upstream that comes back at a fraction of its capacity alive. The limit
+   itself sees to it that the one attempt does not hold the only place while it hangs
+   (interceptors/concurrency/looks.py), and does the same where an upstream hangs and the
+   breaker has yet to hear of a failure. A probe that hangs opens the breaker again, so
+   that callers are refused at once and do not wait for that place.
 """
 
 from collections.abc import Iterator, Sequence
@@ -144,6 +148,7 @@ class Upstream:
                 self._rng,
                 self._events,
                 key_of=breaker.key_of,
+                key_name=breaker.key_name,
             )
         return known
 

@@ -23,6 +23,7 @@ from gateway.compose.chain import (
     MethodStep,
     UpstreamStep,
     primary_ends_at,
+    shares_of,
     step_ends_at,
 )
 from gateway.compose.mapping import MessageMapping
@@ -94,6 +95,7 @@ class FallbackInterceptor:
         events: Events,
     ) -> None:
         self._options = options
+        self._shares = shares_of(options)
         self._clock = clock
         self._events = events
         self._steps: list[_Way | FixedStep] = []
@@ -106,14 +108,15 @@ class FallbackInterceptor:
                     )
                 case UpstreamStep():
                     find = _finder(upstream_of, step.upstream)
-                    self._steps.append(_Way(step.name, find, options.idempotent))
+                    self._steps.append(_Way(step.name, find, step.idempotent))
                 case FixedStep():
                     self._steps.append(step)
 
     async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
         """Answer the call by the first that can."""
         clock, options = self._clock, self._options
-        ends_at = primary_ends_at(options, clock.now(), call.deadline_at)
+        timeout_s, share = options.primary_timeout_s, self._shares.primary
+        ends_at = primary_ends_at(timeout_s, clock.now(), call.deadline_at, share)
         part = Part(call, call.method, call.message, ends_at)
         outcome = await part.run(call_next, clock)
         error = outcome.error
@@ -144,9 +147,9 @@ class FallbackInterceptor:
                 if not told.endswith(_NOT_AGAIN):
                     told += _NOT_AGAIN
                 continue
-            now, left = clock.now(), self._steps[index:]
-            share = sum(isinstance(way, _Way) for way in left)
-            outcome, part = await step.run(call, step_ends_at(now, call.deadline_at, share), clock)
+            share = self._shares.steps[index]
+            ends_at = step_ends_at(clock.now(), call.deadline_at, share)
+            outcome, part = await step.run(call, ends_at, clock)
             self._events.emit(FallbackUsed(call, step.name, before, outcome))
             if outcome.error is None:
                 await _answered(

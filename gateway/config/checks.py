@@ -19,6 +19,7 @@ from seawall.policy.v1.policy_pb2 import (
     UpstreamPolicy,
 )
 
+from gateway.config.credentials import is_credential
 from gateway.config.url import endpoint_mistake, url_mistake
 from gateway.core.errors import Reason
 from gateway.core.status import Code
@@ -159,6 +160,14 @@ def _breaker_mistakes(breaker: BreakerPolicy) -> Iterator[Mistake]:
         yield "breaker.key_field", f"{breaker.key_field!r} is not a field path"
     if breaker.key_metadata and (wrong := check_header_name(breaker.key_metadata, incoming=True)):
         yield "breaker.key_metadata", wrong
+    for name in ("key_metadata", "key_field"):
+        said = getattr(breaker, name)
+        if is_credential(said):
+            yield (
+                f"breaker.{name}",
+                f"{said!r} is a credential, and logs and seawall.admin.v1 show which key a "
+                "breaker is for; name what may be shown",
+            )
 
 
 def _header_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:

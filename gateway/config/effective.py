@@ -1,6 +1,5 @@
 """One method's effective policy, and the options its mechanisms run on."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from seawall.policy.v1.policy_pb2 import MethodPolicy, StreamPolicy, UpstreamPolicy
 
 from gateway.config.checks import seconds
+from gateway.config.credentials import may_be_secret
 from gateway.config.merge import Origins
 from gateway.config.protection import (
     DeclaredBreaker,
@@ -36,10 +36,9 @@ from gateway.transcode.target import RestOptions
 
 HIDDEN = "(hidden)"
 """What is shown of a value that is, or may be, a secret."""
-_SECRET = re.compile("auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
-"""Names of headers and parameters whose values are not shown."""
 
 _SAFE_VERBS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
+_READING_VERBS = frozenset(("GET", "HEAD"))
 _Level = MethodPolicy.Idempotency
 
 
@@ -77,7 +76,7 @@ class EffectiveMethod:
         shown.CopyFrom(self.policy)
         for fixed in (shown.headers.set, shown.request.query):
             for key, value in list(fixed.items()):  # what is walked must not change
-                if value in self.referenced or _SECRET.search(key):
+                if value in self.referenced or may_be_secret(key):
                     fixed[key] = HIDDEN
         return shown
 
@@ -93,13 +92,27 @@ class EffectiveMethod:
         said = self.policy.idempotency
         if said:
             return said != _Level.NOT_IDEMPOTENT, self.origins.get("idempotency", "")
-        level = self.descriptor.GetOptions().idempotency_level if self.descriptor.has_options else 0
-        if level:
+        if self._declared_level:
             return True, f"idempotency_level ({self.where})"
         if self.parts_idempotent is not None:
             return self.parts_idempotent, "the methods that make up its answer"
         verbs = {binding.verb for binding in self.bindings}
         return verbs <= _SAFE_VERBS, f"HTTP verb {'/'.join(sorted(verbs))}"
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether a request has no side effects, so that no other can see that it was made.
+
+        Said where `idempotency` is, in the same order.
+        """
+        said = self.policy.idempotency or self._declared_level
+        if said:
+            return said == _Level.NO_SIDE_EFFECTS  # the same number in both enums
+        return bool(self.bindings) and all(one.verb in _READING_VERBS for one in self.bindings)
+
+    @property
+    def _declared_level(self) -> int:
+        return self.descriptor.GetOptions().idempotency_level if self.descriptor.has_options else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +189,9 @@ def method_options(
         criticality=Criticality(policy.criticality or Criticality.CRITICAL),
         hedge=hedge_options(
             policy,
+            effective.origins,
             idempotent=effective.idempotency[0],
+            reads_only=effective.reads_only,
             unary=not (method.client_streaming or method.server_streaming),
         ),
         breaker=declared_breaker(policy, effective.origins, method.full_name, effective.upstream),

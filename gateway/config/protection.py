@@ -51,11 +51,13 @@ class DeclaredBreaker:
         name: of the instance: methods with the same name share it.
         options: its rules.
         key_of: the key of a call, None where all calls share one circuit.
+        key_name: what `key_of` reads, a metadata key or a field; "" without one.
     """
 
     name: str
     options: BreakerOptions
     key_of: KeyOf | None = None
+    key_name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +138,10 @@ def declared_breaker(
     elif policy.breaker.key_field:
         key_of = field_key(policy.breaker.key_field)
     return DeclaredBreaker(
-        name=names.get(level, f"{upstream}.methods"), options=options, key_of=key_of
+        name=names.get(level, f"{upstream}.methods"),
+        options=options,
+        key_of=key_of,
+        key_name=policy.breaker.key_metadata or policy.breaker.key_field,
     )
 
 
@@ -190,11 +195,31 @@ def field_key(path: str) -> KeyOf:
     return key_of
 
 
-def hedge_options(policy: MethodPolicy, *, idempotent: bool, unary: bool) -> HedgeOptions | None:
-    """Return how slow attempts get company; None for what must not be sent twice."""
+def hedge_options(
+    policy: MethodPolicy,
+    origins: Origins,
+    *,
+    idempotent: bool,
+    reads_only: bool,
+    unary: bool,
+) -> HedgeOptions | None:
+    """Return how slow attempts get company; None for what must not be sent twice.
+
+    A method with side effects has hedges only where a level says something of `hedge`
+    itself: of two DELETEs at once one is told that there is nothing.
+
+    Args:
+        policy: merged.
+        origins: of its values.
+        idempotent: sending it twice has the effect of sending it once.
+        reads_only: it has no side effects at all.
+        unary: one message each way.
+    """
     hedge, retry = policy.hedge, policy.retry
     once = retry.disabled or retry.max_attempts <= 1  # whoever says so means it
     if hedge.disabled or once or not idempotent or not unary:
+        return None
+    if not reads_only and not _says(origins, "hedge"):
         return None
     return HedgeOptions(
         delay_s=seconds(hedge.delay) if hedge.HasField("delay") else None,
@@ -202,7 +227,17 @@ def hedge_options(policy: MethodPolicy, *, idempotent: bool, unary: bool) -> Hed
         min_delay_s=seconds(hedge.min_delay),
         max_hedges=hedge.max_hedges,
         max_share=hedge.max_share,
-        retryable_http_statuses=frozenset(policy.retry.retryable_http_statuses),
+        max_attempts=retry.max_attempts,
+        retryable_http_statuses=frozenset(retry.retryable_http_statuses),
+        reads_only=reads_only,
+    )
+
+
+def _says(origins: Origins, mechanism: str) -> bool:
+    """Tell whether any level but the built-in one speaks of a mechanism."""
+    return any(
+        path.startswith(f"{mechanism}.") and at.partition(" ")[0] != _LEVELS[0]
+        for path, at in origins.items()
     )
 
 

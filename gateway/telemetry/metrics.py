@@ -1,7 +1,8 @@
 """Prometheus metrics from events.
 
-Labels are bounded: methods that are served, gRPC codes, upstreams and their endpoints, a
-handful of kinds. A call adds to plain numbers, because everything that counts and reads
+Labels are bounded: methods that are served, gRPC codes, upstreams and their endpoints,
+fields of composed answers (not their elements, which callers number), a handful of kinds.
+A call adds to plain numbers, because everything that counts and reads
 runs on one event loop; what Prometheus wants is made of them when it asks. What is a
 state and no event (limits, breakers, endpoints) is read then too (`upstreams.py`).
 """
@@ -57,7 +58,7 @@ _COUNTERS = (
     ("hedges", "result", "Second attempts beside slow ones: sent, and of these won or lost."),
     ("refusals", "mechanism", "Calls and attempts that were not let through, by mechanism."),
     ("fallbacks", "step", "Answers of the steps of fallback chains."),
-    ("parts_missing", "part", "Parts missing from composed answers."),
+    ("parts_missing", "part", "Parts missing from composed answers, by field."),
 )
 """Name, label and text of what is counted a method, beside calls."""
 
@@ -91,7 +92,7 @@ class Metrics:
             HedgeEnded: self._counted("hedges", lambda event: "won" if event.won else "lost"),
             CallRefused: self._counted("refusals", lambda event: event.mechanism),
             FallbackUsed: self._fallback_used,
-            PartMissing: self._counted("parts_missing", lambda event: event.part),
+            PartMissing: self._counted("parts_missing", _part_field),
             BreakerChanged: self._breaker_changed,
             OverloadChanged: self._overload_changed,
         }
@@ -183,6 +184,11 @@ class Metrics:
             int(self._least),
         )
         yield from upstream_metrics(list(self._upstreams()), self._transitions)
+
+
+def _part_field(event: PartMissing) -> str:
+    """Return "results" of "results[3]"."""
+    return event.part.partition("[")[0]
 
 
 class _Durations:

@@ -66,21 +66,27 @@ async def sent_by(method: str, running: Running, upstream: Upstream) -> int:
 
 @pytest.mark.parametrize("fault", ["503", "reset"])
 @pytest.mark.parametrize(
-    ("method", "policy", "sent"),
+    ("method", "policy", "sent", "hedged"),
     [
-        ("GetOrder", "", 3),
-        ("ReplaceOrder", "", 3),  # PUT
-        ("DeleteOrder", "", 3),
-        ("UpdateOrder", "", 1),  # PATCH
-        ("CreateOrder", "", 1),  # POST
-        ("CancelOrder", "", 1),
-        ("CreateOrder", "idempotency: IDEMPOTENT", 3),
-        ("CreateOrder", "idempotency: NO_SIDE_EFFECTS", 3),
-        ("GetOrder", "idempotency: NOT_IDEMPOTENT", 1),
+        ("GetOrder", "", 3, True),
+        ("ReplaceOrder", "", 3, False),  # PUT
+        ("DeleteOrder", "", 3, False),
+        ("DeleteOrder", "hedge: {max_hedges: 1}", 3, True),
+        ("DeleteOrder", "hedge: {disabled: false}", 3, True),
+        ("DeleteOrder", "idempotency: NO_SIDE_EFFECTS", 3, True),
+        ("UpdateOrder", "", 1, False),  # PATCH
+        ("CreateOrder", "", 1, False),  # POST
+        ("CreateOrder", "hedge: {max_hedges: 1}", 1, False),
+        ("CancelOrder", "", 1, False),
+        ("CreateOrder", "idempotency: IDEMPOTENT", 3, False),
+        ("CreateOrder", "idempotency: IDEMPOTENT, hedge: {max_hedges: 1}", 3, True),
+        ("CreateOrder", "idempotency: NO_SIDE_EFFECTS", 3, True),
+        ("GetOrder", "idempotency: NOT_IDEMPOTENT", 1, False),
+        ("GetOrder", "idempotency: IDEMPOTENT", 3, False),
     ],
 )
 async def test_a_request_of_unknown_effect_is_sent_again_by_its_verb_or_by_declaration(
-    method, policy, sent, fault, tmp_path
+    method, policy, sent, hedged, fault, tmp_path
 ):
     async def fails(request: web.BaseRequest) -> web.StreamResponse:
         if fault == "reset" and request.transport is not None:
@@ -96,7 +102,7 @@ async def test_a_request_of_unknown_effect_is_sent_again_by_its_verb_or_by_decla
         assert await sent_by(method, running, upstream) == sent
         pipeline = running.gateway.dispatch.find(f"/shop.v1.OrderService/{method}")
         assert pipeline is not None
-        assert ("hedge" in pipeline.shape) is (sent > 1)
+        assert ("hedge" in pipeline.shape) is hedged
 
 
 @pytest.mark.parametrize(
@@ -131,14 +137,16 @@ service Finder {
 
 
 @pytest.mark.parametrize(
-    ("level", "sent"),
+    ("level", "sent", "hedged"),
     [
-        ("", 1),
-        ("option idempotency_level = NO_SIDE_EFFECTS;", 3),
-        ("option idempotency_level = IDEMPOTENT;", 3),
+        ("", 1, False),
+        ("option idempotency_level = NO_SIDE_EFFECTS;", 3, True),
+        ("option idempotency_level = IDEMPOTENT;", 3, False),
     ],
 )
-async def test_a_post_is_sent_again_where_its_idempotency_level_says_so(level, sent, tmp_path):
+async def test_a_post_is_sent_again_where_its_idempotency_level_says_so(
+    level, sent, hedged, tmp_path
+):
     protos = tmp_path / "protos"
     protos.mkdir()
     (protos / "find.proto").write_text(LEVELS.replace("{level}", level))
@@ -148,7 +156,31 @@ async def test_a_post_is_sent_again_where_its_idempotency_level_says_so(level, s
     ):
         with pytest.raises(grpc.aio.AioRpcError):
             await running.channel.unary_unary("/find.v1.Finder/Find")(b"")
+        pipeline = running.gateway.dispatch.find("/find.v1.Finder/Find")
     assert len(upstream.requests) == sent
+    assert pipeline is not None
+    assert ("hedge" in pipeline.shape) is hedged
+
+
+async def test_a_delete_is_told_of_its_own_effect_and_not_of_its_hedges(tmp_path):
+    deleted: set[str] = set()
+
+    async def delete(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path in deleted:
+            return web.json_response({}, status=404)
+        deleted.add(request.path)
+        await asyncio.sleep(0.2)
+        return web.json_response({})
+
+    config = f"defaults: {{method: {{{HEDGED}}}}}"
+    async with (
+        Upstream(delete) as upstream,
+        gateway_for(upstream.url, config=config, tmp_path=tmp_path) as running,
+    ):
+        await stub(running).DeleteOrder(GET)
+        assert len(upstream.requests) == 2
+        assert len(running.of(HedgeSent)) == 1
+        assert len(running.of(RetryScheduled)) == 0
 
 
 async def test_what_was_never_sent_is_tried_again_whatever_the_method():

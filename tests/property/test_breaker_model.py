@@ -42,7 +42,6 @@ class _Ticket:
         self.generation = generation
         self.at = at
         self.back = False
-        self.overdue = False
 
 
 class _Model:
@@ -58,7 +57,8 @@ class _Model:
         self.openings = 0
         self.opens_until = 0.0
         self.good_probes = self.odd_answers = 0
-        self.found_overdue = 0
+        self.heard_from = 0  # the first generation that still counts
+        self.answers: list[float] = []  # when probes that count were answered
 
     def held(self, now: float) -> list[_Ticket]:
         age = self.options.probe_timeout_s
@@ -76,7 +76,7 @@ class _Model:
             now = self.opened_at
         return [r for r in self.results if r[0] // width > now // width - 10]
 
-    def change(self, state: str, now: float) -> None:
+    def change(self, state: str, now: float, *, silent: bool = False) -> None:
         if self.state not in ("open", "forced_open"):
             self.opened_at = now
         if state == "open":
@@ -93,27 +93,30 @@ class _Model:
             self.results = []
         self.good_probes = self.odd_answers = 0
         self.generation += 1
+        if not silent:
+            self.heard_from = self.generation
+            self.answers = []
         self.state = state
 
     def ask(self, now: float) -> bool:
-        if self.state == "open" and now >= self.opens_until:
-            self.change("half_open", now)
         if self.state == "half_open":
-            self.look_for_overdue(now)
+            self.look_for_unanswered(now)
+        if self.state == "open" and now >= self.opens_until:
+            self.change("half_open", now, silent=True)
+        if self.state == "half_open":
             return len(self.held(now)) < self.options.probes
         return self.state in ("closed", "monitor_only")
 
-    def look_for_overdue(self, now: float) -> None:
-        late = [
-            t
-            for t in self.tickets
-            if t.generation == self.generation
-            and not (t.back or t.overdue)
-            and now >= t.at + self.options.probe_timeout_s
-        ]
-        for ticket in late:
-            ticket.overdue = True
-        self.found_overdue += bool(late)
+    def look_for_unanswered(self, now: float) -> None:
+        for ticket in self.tickets:
+            if (
+                ticket.generation == self.generation
+                and not ticket.back
+                and now >= ticket.at + self.options.probe_timeout_s
+                and not any(answer >= ticket.at for answer in self.answers)
+            ):
+                self.change("open", ticket.at, silent=True)
+                return
 
     def take(self, now: float) -> _Ticket | None:
         if not self.ask(now):
@@ -127,8 +130,18 @@ class _Model:
         if ticket.back:
             return
         ticket.back = True
-        if ticket.generation != self.generation or result is Result.IGNORED:
+        if ticket.generation < self.heard_from or result is Result.IGNORED:
             return
+        if self.state in ("open", "half_open"):
+            failed = result is Result.FAILURE
+            slow = result is Result.SUCCESS and duration_s >= self.options.slow_call_duration_s
+            if ticket.generation != self.generation and (
+                failed or (slow and self.options.slow_call_rate > 0)
+            ):
+                return
+            if self.state == "open":
+                self.change("half_open", now, silent=True)
+            self.answers.append(now)
         if result is Result.IGNORED_ANSWER:
             self.odd_answers += 1
             if self.state == "half_open" and self.odd_answers == IGNORED_ANSWERS_TO_CLOSE:
@@ -185,12 +198,10 @@ class BreakerAgainstModel(RuleBasedStateMachine):
     def begin(self, options: BreakerOptions) -> None:
         self.now = 1000.0
         self.changes: list[tuple[State, State, str]] = []
-        self.overdue: list[float] = []
         self.machine = Machine(
             options,
             FakeRng(_DRAWS),
             lambda *change: self.changes.append(change),
-            lambda: self.overdue.append(self.now),
         )
         self.first = self.machine.state
         self.model = _Model(options)
@@ -272,7 +283,6 @@ class BreakerAgainstModel(RuleBasedStateMachine):
         assert machine.state.value == model.state
         assert machine.generation == model.generation
         assert machine.consecutive_failures == model.row
-        assert len(self.overdue) == model.found_overdue
         if machine.state is State.OPEN:
             assert machine.open_until == model.opens_until
         if machine.state not in (State.OPEN, State.FORCED_OPEN):

@@ -25,6 +25,7 @@ STEPS = st.lists(
         st.tuples(st.just("leave"), st.integers(0, 50), st.none()),
         st.tuples(st.just("expire"), st.integers(0, 50), st.none()),
         st.tuples(st.just("wait"), st.floats(0.0, 0.5), st.none()),
+        st.tuples(st.just("wake"), st.integers(0, 50), st.none()),
         st.tuples(st.just("restart"), st.none(), st.none()),
     ),
     max_size=120,
@@ -52,7 +53,7 @@ class Model:
         asking = Asking(places.times_of("get"), criticality, self.now + time_s, self.now)
         asking.decisions = []
         asking.number = self.came = self.came + 1
-        full = places.would_refuse(criticality)
+        full = places.would_refuse(criticality) and not places.would_look("get", self.now)
         refusal = places.join(asking, self.now)
         assert refusal is not None or not full
         if refusal is None:
@@ -73,6 +74,13 @@ class Model:
             self.now = max(self.now, self.places.leaves_at(asking))
             self.places.expire(asking, self.now)
             assert asking.decisions
+
+    def wake(self, index: int, _none: None) -> None:
+        if self.waiting:
+            asking = self.waiting[index % len(self.waiting)]
+            self.now = max(self.now, self.places.wakes_at(asking))
+            self.places.wake(asking, self.now)
+            assert self.places.wakes_at(asking) > self.now or asking.decisions
 
     def wait(self, duration_s: float, _none: None) -> None:
         self.now += duration_s

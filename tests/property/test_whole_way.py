@@ -28,6 +28,7 @@ from gateway.core.outcome import SUCCESS, Outcome, failed
 from gateway.core.status import Code
 from gateway.interceptors.breaker import State
 from gateway.interceptors.deadline import DeadlineOptions, effective_deadline
+from gateway.interceptors.retry import RetryBudget, RetryBudgetOptions
 
 SHARE, FLOOR_PER_S, WINDOW_S = 0.25, 0.125, 10.0
 PLACES, PROBES, PROBE_S = 4, 2, 0.25
@@ -75,6 +76,26 @@ STEPS = st.lists(
 )
 
 
+class NotedBudget(RetryBudget):
+    """A budget that notes when calls deposit and attempts withdraw."""
+
+    def __init__(self) -> None:
+        options = RetryBudgetOptions(share=SHARE, min_per_s=FLOOR_PER_S, window_s=WINDOW_S)
+        super().__init__(options)
+        self.deposits: list[float] = []
+        self.withdrawals: list[float] = []
+
+    def deposit(self, now: float) -> None:
+        self.deposits.append(now)
+        super().deposit(now)
+
+    def withdraw(self, now: float) -> bool:
+        granted = super().withdraw(now)
+        if granted:
+            self.withdrawals.append(now)
+        return granted
+
+
 class World:
     """An upstream under way, and what was seen of it."""
 
@@ -87,7 +108,12 @@ class World:
         self.inside: list[tuple[asyncio.Future[Outcome], float, int]] = []
         """Attempts at the upstream: how to end each, since when, in which generation."""
         self.tasks: dict[asyncio.Task[Outcome], Call] = {}
-        self.came: list[float] = []
+        self.came: list[Call] = []
+        self.budget = self.wired.upstream.budget = NotedBudget()
+        for pipeline in self.wired.pipelines.values():
+            for one in pipeline.interceptors:
+                if one.name in ("retry", "hedge"):
+                    one._budget = self.budget
 
     async def _answer(self, _call: Call) -> Outcome:
         end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -106,7 +132,7 @@ class World:
             call = self.wired.new_call(
                 method, name=key, timeout_s=timeout_s, metadata=(("x-criticality", criticality),)
             )
-            self.came.append(self.clock.now())
+            self.came.append(call)
             self.tasks[self.wired.begin(call)] = call
 
     def end(self, said: tuple[int, Outcome]) -> None:
@@ -164,18 +190,23 @@ class World:
             ]
             held = [permit for permit in self.machine._held if permit.expires_at > now]
             assert len(probes) == len(held) <= PROBES
+        # Refused calls earn nothing, and no call more than once.
+        assert len(self.budget.deposits) <= sum(call.attempts > 0 for call in self.came)
         for call in self.tasks.values():
             assert now < effective_deadline(
                 DeadlineOptions(), call.arrived_at, call.client_deadline_at
             )
 
     def check_the_budget(self) -> None:
-        taken = [
+        taken, deposits = self.budget.withdrawals, self.budget.deposits
+        assert taken == [
             at for at, event in self.wired.times if isinstance(event, RetryScheduled | HedgeSent)
         ]
+        # All calls are over: each that was sent has deposited, and no other has.
+        assert len(deposits) == sum(call.attempts > 0 for call in self.came)
         for number, now in enumerate(taken, 1):
             recent = sum(at >= now - WINDOW_S for at in taken[:number])
-            calls = sum(now - WINDOW_S <= at <= now for at in self.came)
+            calls = sum(now - WINDOW_S <= at <= now for at in deposits)
             assert recent <= SHARE * calls + FLOOR_PER_S * WINDOW_S
 
     async def end_all(self) -> None:
@@ -234,7 +265,11 @@ async def test_who_is_cancelled_at_any_step_of_being_handed_a_turn_loses_none(ke
 
 async def test_such_steps_reach_every_mechanism():
     rng = random.Random(7)
-    steps: list[tuple[str, object]] = []
+    # At first nobody is answered, until no place is left to wait in; then anything.
+    steps: list[tuple[str, object]] = [
+        ("come", ("One", "", "critical", 3.0, 1)),
+        ("wait", 0.15),
+    ] * 16
     for _ in range(1500):
         steps += [
             ("come", (rng.choice(("One", "Two")), rng.choice(("", "a")), "critical", 3.0, 2)),

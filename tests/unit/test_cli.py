@@ -270,3 +270,15 @@ def test_what_can_be_given_once_is_refused_twice() -> None:
     done = seawall("check", "--proto", str(PROTOS), *SHOP)
     assert done.exit_code == 1
     assert done.stderr == "seawall: --proto: is given 2 times; it can be given once\n"
+
+
+def test_check_warns_of_what_has_no_effect_and_is_content(tmp_path: Path):
+    config = tmp_path / "seawall.yaml"
+    config.write_text("defaults:\n  upstream:\n    pacing: {burst: 5}\n")
+    done = seawall("check", *SHOP, "--config", str(config))
+    assert done.exit_code == 0
+    assert done.stdout.startswith("ok: ")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        f"seawall: warning: {config}:3: upstream default: pacing.burst has no effect"
+    )

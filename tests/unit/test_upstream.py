@@ -213,7 +213,7 @@ async def test_an_upstream_that_is_slower_than_a_probe_may_be_is_not_flooded():
 
     wired.answer = slow
     tasks = []
-    for _ in range(600):
+    for _ in range(1000):
         tasks.append(wired.begin(wired.new_call(timeout_s=2.0)))
         await wired.clock.sleep(0.01)
     await asyncio.gather(*tasks)
@@ -221,6 +221,84 @@ async def test_an_upstream_that_is_slower_than_a_probe_may_be_is_not_flooded():
     # One more for each time that a probe may take, until two have been answered.
     assert max(count for at, count in most if at < 1.2) <= 5
     assert max(count for _, count in most) > 8  # and then it grows
+
+
+async def offered(wired: Wired, until_s: float, timeout_s: float | None = None):
+    """Offer fifty calls a second; return when each came, how it ended and how long it took."""
+    began_at = wired.clock.now()
+    ends: list[tuple[float, Reason | None, float]] = []
+
+    async def one(came_at: float) -> None:
+        outcome = await wired.run(wired.new_call(timeout_s=timeout_s))
+        reason = None if outcome.error is None else outcome.error.reason
+        ends.append((came_at - began_at, reason, wired.clock.now() - came_at))
+
+    tasks = []
+    for _ in range(int(until_s * 50)):
+        tasks.append(asyncio.create_task(one(wired.clock.now())))
+        await wired.clock.sleep(0.02)
+    await asyncio.gather(*tasks)
+    return ends
+
+
+async def test_one_report_that_takes_long_does_not_hold_the_only_place_of_a_slow_start():
+    wired = Wired("breaker: {disabled: true}", ONCE, clock=FakeClock(auto_jump=True))
+    assert wired.upstream.limiter is not None
+    wired.upstream.limiter.restart(wired.clock.now())
+
+    async def answer(_call: Call) -> Outcome:
+        await wired.clock.sleep(6.0 if len(wired.begun) == 1 else 0.005)
+        return SUCCESS
+
+    wired.answer = answer
+    ends = await offered(wired, 2.0)
+    assert {reason for _, reason, _ in ends} == {None}
+    assert max(took_s for came_at, _, took_s in ends if came_at > 0) < 0.3
+
+
+async def test_an_upstream_that_hangs_after_an_outage_is_told_by_the_breaker_and_at_once():
+    wired = Wired(method=ONCE, clock=FakeClock(auto_jump=True))
+    await broken(wired)
+    inside = 0
+    most = 0
+
+    async def hang(_call: Call) -> Outcome:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        try:
+            return await hangs(wired.clock, _call)
+        finally:
+            inside -= 1
+
+    wired.answer = hang
+    ends = [end for end in await offered(wired, 20.0) if end[0] > 1]
+    told = [took_s for _, reason, took_s in ends if reason is Reason.BREAKER_OPEN]
+    assert len(told) > 0.9 * len(ends)
+    assert max(told) < 0.3  # nobody waits for the place of a probe that hangs
+    assert Reason.CONCURRENCY_LIMIT not in {reason for _, reason, _ in ends}
+    assert most <= 45  # one for each open time in the fifteen seconds that a call has
+
+
+@pytest.mark.parametrize("hangs_for_s", [1.0, 3.0, 8.0])
+async def test_a_black_hole_before_the_breaker_knows_is_over_half_a_second_after_its_end(
+    hangs_for_s,
+):
+    wired = Wired(method=ONCE, clock=FakeClock(auto_jump=True))
+    outage = Outage(wired, 1.0 + hangs_for_s, hangs)
+    healthy_until = wired.clock.now() + 1.0
+
+    async def answer(call: Call) -> Outcome:
+        if wired.clock.now() >= healthy_until:
+            return await outage(call)
+        await wired.clock.sleep(0.01)
+        return SUCCESS
+
+    wired.answer = answer
+    ends = await offered(wired, hangs_for_s + 5.0)
+    after = [reason for came_at, reason, _ in ends if came_at > 1.0 + hangs_for_s + 0.5]
+    assert len(after) > 150
+    assert set(after) == {None}
 
 
 # What an operator says of the breaker

@@ -77,7 +77,7 @@ def _step(place: Place, at: str, said: FallbackStep, is_idempotent: IsIdempotent
     if kinds == ["method"]:
         return _method_step(place, at, said, name, is_idempotent)
     if kinds == ["upstream"]:
-        return _upstream_step(place, f"{at}.upstream", said.upstream, name)
+        return _upstream_step(place, f"{at}.upstream", said.upstream, name, is_idempotent)
     return _fixed_step(place, f"{at}.answer", said.answer, name)
 
 
@@ -101,14 +101,19 @@ def _method_step(
     )
 
 
-def _upstream_step(place: Place, path: str, upstream: str, name: str) -> UpstreamStep | None:
+def _upstream_step(
+    place: Place, path: str, upstream: str, name: str, is_idempotent: IsIdempotent
+) -> UpstreamStep | None:
     effective = place.effective
     if not effective.bindings:
         place.add(path, "the method has no upstream of its own that another could stand for")
     elif upstream == effective.upstream:
         place.add(path, f"{upstream!r} is the method's own upstream")
     else:
-        return UpstreamStep(name=name, upstream=upstream)
+        other = place.served.elsewhere.get((effective.method.full_name, upstream))
+        if other is None:  # the method streams, which was told
+            return None
+        return UpstreamStep(name=name, upstream=upstream, idempotent=is_idempotent(other))
     return None
 
 

@@ -46,16 +46,20 @@ def fallback_upstreams(method: MethodDescriptor, policy: MethodPolicy) -> Iterat
 
 
 def compositions(
-    methods: Sequence[EffectiveMethod], schema: Schema, problems: Problems
+    methods: Sequence[EffectiveMethod],
+    elsewhere: Mapping[tuple[str, str], EffectiveMethod],
+    schema: Schema,
+    problems: Problems,
 ) -> Mapping[str, Composition]:
     """Return what methods have to do with each other, by full name.
 
     Args:
         methods: all that are served.
+        elsewhere: those over an upstream that is a fallback, by full name and upstream.
         schema: of their protos.
         problems: what is wrong; where anything is, the result must not be used.
     """
-    served = Served(methods, schema)
+    served = Served(methods, elsewhere, schema)
     places = {name: Place(method, served, problems) for name, method in served.by_name.items()}
     calls = {name: tuple(dict.fromkeys(_calls(place))) for name, place in places.items()}
     led_back = set()

@@ -19,11 +19,18 @@ class Served:
 
     Args:
         methods: all that are served.
+        elsewhere: those over an upstream that is a fallback, by full name and upstream.
         schema: with those that are not.
     """
 
-    def __init__(self, methods: Sequence[EffectiveMethod], schema: Schema) -> None:
+    def __init__(
+        self,
+        methods: Sequence[EffectiveMethod],
+        elsewhere: Mapping[tuple[str, str], EffectiveMethod],
+        schema: Schema,
+    ) -> None:
         self.by_name = {method.method.full_name: method for method in methods}
+        self.elsewhere = elsewhere
         self.schema = schema
         self._others: set[str] | None = None
 

@@ -102,7 +102,6 @@ class Circuit(CircuitBreaker):  # type: ignore[misc]  # its module has no types
         clock: measures and dates.
         rng: draws open times.
         on_change: told each change of state: before, after, and a short phrase of why.
-        on_overdue: called when probes are found to have kept their permits too long.
         expected_exception: as in the library: a type, several, or a predicate of type and
             exception. Default: Exception.
         fallback_function: as in the library: called in place of what is not let through.
@@ -116,14 +115,13 @@ class Circuit(CircuitBreaker):  # type: ignore[misc]  # its module has no types
         rng: Rng,
         on_change: Callable[[State, State, str], None] = lambda before, after, why: None,
         *,
-        on_overdue: Callable[[], None] = lambda: None,
         expected_exception: Any = None,
         fallback_function: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(
             expected_exception=expected_exception, name=name, fallback_function=fallback_function
         )
-        self._machine = Machine(options, rng, on_change, on_overdue)
+        self._machine = Machine(options, rng, on_change)
         self._clock = clock
         self._failure: BaseException | None = None
 

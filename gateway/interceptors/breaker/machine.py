@@ -13,13 +13,16 @@ Rules:
    that hung before the upstream recovered so does not keep it shut long after.
 4. The first question after that makes it HALF_OPEN; no timer does.
 5. HALF_OPEN has `probes` permits. One comes back with its attempt's result, with its cancel,
-   or `probe_timeout_s` after it was taken. An attempt outlives its permit: its result still
-   counts. `on_overdue` is told at the next question: such an attempt may hang, and what else
-   it holds must not keep the next probe waiting.
+   or `probe_timeout_s` after it was taken. If no probe has been answered since it was taken,
+   it opens again then, at the next question: an upstream that hangs would otherwise collect
+   probes, and callers behind them. An attempt outlives its permit (rule 7).
 6. `successes_to_close` successes close it. One failure opens it again, and so does one that
    is slow where `slow_call_rate` is on.
 7. Each transition begins a generation. The results of attempts admitted in an earlier one are
-   discarded: they tell of an upstream as it was.
+   discarded: they tell of an upstream as it was. But what a probe that was given up as
+   unanswered says later still counts, where it is no failure (that is known) and nothing
+   but silence came between: by its answer the open breaker is half-open at once. So an
+   upstream that is slower than a probe may be is used again.
 8. An upstream that answers, only not in a way that says anything (4xx), is there: 20 ignored
    answers in one half-open generation, without a failure, close it. Otherwise traffic that
    gets 404 alone would be held to `probes` at a time for ever. Cancels are no answers.
@@ -49,6 +52,8 @@ _OPERATOR = "an operator said so"
 _FAILURE, _IGNORED = Result.FAILURE, Result.IGNORED
 _IGNORED_ANSWER = Result.IGNORED_ANSWER
 _PASSING = (State.CLOSED, State.MONITOR_ONLY)
+_SILENT = (Trigger.PROBE_UNANSWERED, Trigger.OPEN_TIME_OVER, Trigger.PROBE_ANSWERED)
+"""What ends no earlier probe's say; see rule 7."""
 _FORCES = {
     Mode.AUTOMATIC: Trigger.AUTOMATIC,
     Mode.FORCED_OPEN: Trigger.FORCE_OPEN,
@@ -93,17 +98,17 @@ class Machine:
         options: as declared.
         rng: draws open times.
         on_change: told each change of state and why, once it is done.
-        on_overdue: called when probes are found to have kept their permits too long.
     """
 
     __slots__ = (
+        "_answered_at",
         "_consecutive_limit",
         "_failure_rate",
         "_held",
         "_ignored_answers",
         "_minimum_calls",
+        "_oldest_heard",
         "_on_change",
-        "_on_overdue",
         "_open_time_s",
         "_options",
         "_passing",
@@ -124,12 +129,10 @@ class Machine:
         options: BreakerOptions,
         rng: Rng,
         on_change: Callable[[State, State, str], None],
-        on_overdue: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
         self._rng = rng
         self._on_change = on_change
-        self._on_overdue = on_overdue
         self._consecutive_limit = options.consecutive_failures or _NEVER
         self._failure_rate = options.failure_rate or _NEVER
         self._slow_rate = options.slow_call_rate or _NEVER
@@ -139,6 +142,10 @@ class Machine:
         self.window: Window = CountWindow(size) if size else TimeWindow(options.window_s)
         self.consecutive_failures = 0
         self.generation = 0
+        self._oldest_heard = 0
+        """The first generation whose results count."""
+        self._answered_at = -_NEVER
+        """When a probe was last answered, one of this generation or of one that counts."""
         self.open_until = 0.0
         self.why = ""
         """Why it was last opened."""
@@ -194,25 +201,14 @@ class Machine:
 
     def end(self, permit: Permit, result: Result, duration_s: float, now: float) -> None:
         """Take note of an attempt's end; permits call this."""
-        if permit.generation != self.generation:
+        if permit.generation < self._oldest_heard:
             return
-        passing = self._passing
-        if not passing:
-            self._held.pop(permit, None)
-        if result is _IGNORED:
-            return
-        if result is _IGNORED_ANSWER:
-            if not passing:
-                self._count_ignored_answer(now)
-            return
-        failed = result is _FAILURE
-        slow = duration_s >= self._slow_duration_s
-        self.window.add(failed, slow, now)
-        self.consecutive_failures = self.consecutive_failures + 1 if failed else 0
-        if not passing:
-            self._judge_probe(permit, failed, slow, now)
-        elif self.state is State.CLOSED:
-            self._judge(now)
+        if not self._passing:
+            self._end_probe(permit, result, duration_s, now)
+        elif result is not _IGNORED and result is not _IGNORED_ANSWER:
+            self._count(result is _FAILURE, duration_s >= self._slow_duration_s, now)
+            if self.state is State.CLOSED:
+                self._judge(now)
 
     def force(self, mode: Mode, now: float) -> None:
         """Do as the operator says; saying it twice is saying it once."""
@@ -228,21 +224,51 @@ class Machine:
             self._enter(Trigger.RESET, now, "it was reset")
 
     def _look_at(self, now: float) -> None:
+        if self._held:
+            self._expire(now)
         if self.state is State.OPEN and now >= self.open_until:
             self._enter(Trigger.OPEN_TIME_OVER, now, "its open time is over")
-        elif self._held:
-            self._expire(now)
 
     def _expire(self, now: float) -> None:
-        held = self._held
-        before = len(held)
+        held, timeout_s = self._held, self._options.probe_timeout_s
         while held:
             oldest = next(iter(held))
             if oldest.expires_at > now:
                 break
+            if self._answered_at + timeout_s < oldest.expires_at:
+                taken_at = oldest.expires_at - timeout_s
+                self._enter(Trigger.PROBE_UNANSWERED, taken_at, "a probe was not answered in time")
+                break
             del held[oldest]
-        if len(held) < before:
-            self._on_overdue()
+
+    def _count(self, failed: bool, slow: bool, now: float) -> None:
+        self.window.add(failed, slow, now)
+        self.consecutive_failures = self.consecutive_failures + 1 if failed else 0
+
+    def _end_probe(self, permit: Permit, result: Result, duration_s: float, now: float) -> None:
+        self._held.pop(permit, None)
+        if result is _IGNORED:
+            return
+        answer_ignored = result is _IGNORED_ANSWER
+        failed = result is _FAILURE
+        slow = not answer_ignored and duration_s >= self._slow_duration_s
+        bad = failed or (slow and self._options.slow_call_rate > 0)
+        if permit.generation != self.generation:
+            if bad:
+                return  # it has opened it already
+            if self.state is State.OPEN:
+                self._enter(Trigger.PROBE_ANSWERED, now, "a probe was answered, late")
+        self._answered_at = now
+        if answer_ignored:
+            self._count_ignored_answer(now)
+            return
+        self._count(failed, slow, now)
+        if bad:
+            trigger = Trigger.PROBE_FAILED if failed else Trigger.PROBE_SLOW
+            let_through_at = permit.expires_at - self._options.probe_timeout_s
+            self._enter(trigger, let_through_at, "a probe failed" if failed else "a probe was slow")
+        else:
+            self._count_success(now)
 
     def _count_ignored_answer(self, now: float) -> None:
         self._ignored_answers += 1
@@ -250,17 +276,10 @@ class Machine:
             why = f"{self._ignored_answers} answers were neither successes nor failures"
             self._enter(Trigger.PROBES_IGNORED, now, why)
 
-    def _judge_probe(self, permit: Permit, failed: bool, slow: bool, now: float) -> None:
-        let_through_at = permit.expires_at - self._options.probe_timeout_s
-        if failed:
-            self._enter(Trigger.PROBE_FAILED, let_through_at, "a probe failed")
-        elif slow and self._options.slow_call_rate:
-            self._enter(Trigger.PROBE_SLOW, let_through_at, "a probe was slow")
-        else:
-            self._successes += 1
-            if self._successes >= self._options.successes_to_close:
-                why = "its probes succeeded"
-                self._enter(Trigger.PROBES_SUCCEEDED, now, why)
+    def _count_success(self, now: float) -> None:
+        self._successes += 1
+        if self._successes >= self._options.successes_to_close:
+            self._enter(Trigger.PROBES_SUCCEEDED, now, "its probes succeeded")
 
     def _judge(self, now: float) -> None:
         row = self.consecutive_failures
@@ -284,6 +303,9 @@ class Machine:
         after = TABLE[before][trigger]
         self.state = after
         self.generation += 1
+        if trigger not in _SILENT:
+            self._oldest_heard = self.generation
+            self._answered_at = -_NEVER
         self._passing = after in _PASSING
         self._held.clear()
         self._successes = self._ignored_answers = 0

@@ -7,6 +7,7 @@
     closed        monitor               monitor_only
     closed        reset                 closed
     open          open_time_over        half_open
+    open          probe_answered        half_open
     open          force_open            forced_open
     open          monitor               monitor_only
     open          reset                 closed
@@ -14,6 +15,7 @@
     half_open     probes_ignored        closed
     half_open     probe_failed          open
     half_open     probe_slow            open
+    half_open     probe_unanswered      open
     half_open     force_open            forced_open
     half_open     monitor               monitor_only
     half_open     reset                 closed
@@ -55,6 +57,8 @@ class Trigger(enum.StrEnum):
     PROBES_IGNORED = "probes_ignored"
     PROBE_FAILED = "probe_failed"
     PROBE_SLOW = "probe_slow"
+    PROBE_UNANSWERED = "probe_unanswered"
+    PROBE_ANSWERED = "probe_answered"
     FORCE_OPEN = "force_open"
     MONITOR = "monitor"
     AUTOMATIC = "automatic"
@@ -75,6 +79,7 @@ TABLE: Mapping[State, Mapping[Trigger, State]] = MappingProxyType(
         },
         _S.OPEN: {
             _T.OPEN_TIME_OVER: _S.HALF_OPEN,
+            _T.PROBE_ANSWERED: _S.HALF_OPEN,
             _T.FORCE_OPEN: _S.FORCED_OPEN,
             _T.MONITOR: _S.MONITOR_ONLY,
             _T.RESET: _S.CLOSED,
@@ -84,6 +89,7 @@ TABLE: Mapping[State, Mapping[Trigger, State]] = MappingProxyType(
             _T.PROBES_IGNORED: _S.CLOSED,
             _T.PROBE_FAILED: _S.OPEN,
             _T.PROBE_SLOW: _S.OPEN,
+            _T.PROBE_UNANSWERED: _S.OPEN,
             _T.FORCE_OPEN: _S.FORCED_OPEN,
             _T.MONITOR: _S.MONITOR_ONLY,
             _T.RESET: _S.CLOSED,

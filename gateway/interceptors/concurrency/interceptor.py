@@ -87,6 +87,8 @@ class ShedInterceptor(Preparation):
     def prepare(self, call: Call) -> Outcome | None:
         """Let the call go on, or refuse it."""
         limiter = self._limiter
-        if not limiter.would_refuse(call.criticality):
+        if not limiter.would_refuse(call.criticality) or limiter.would_look(
+            call.method.full_name, self._clock.now()
+        ):
             return None
         return _refuse(self._events, call, limiter.error(limiter.fullness()))

@@ -1,7 +1,8 @@
 """The limiter that the attempts of one upstream share: places.py with tasks that wait.
 
 Rules:
-1. An attempt that waits is a future and a timer; both end with the wait.
+1. An attempt that waits is a future and a timer; both end with the wait. The timer goes off
+   when the wait is over, or before when a look at a silent upstream is due (looks.py).
 2. A cancelled attempt leaves the line. If it was handed a place meanwhile, the place goes
    to the next.
 """
@@ -9,7 +10,7 @@ Rules:
 import asyncio
 
 from gateway.core.call import Call
-from gateway.core.clock import Clock
+from gateway.core.clock import Clock, Timer
 from gateway.core.criticality import Criticality
 from gateway.core.errors import CallError
 from gateway.interceptors.concurrency.baselines import MethodTimes
@@ -22,7 +23,7 @@ from gateway.interceptors.concurrency.places import Places, Verdict
 class _Turn(Waiter):
     """A task that waits; its future has the refusal, or None for a place."""
 
-    __slots__ = ("future", "granted")
+    __slots__ = ("future", "granted", "timer")
 
     def __init__(
         self, times: MethodTimes, criticality: Criticality, deadline_at: float, since: float
@@ -30,6 +31,7 @@ class _Turn(Waiter):
         super().__init__(times, criticality, deadline_at, since)
         self.future: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
         self.granted = False
+        self.timer: Timer | None = None
 
     def decide(self, refusal: Refusal | None) -> None:
         self.granted = refusal is None
@@ -77,9 +79,7 @@ class ConcurrencyLimiter(Places):
         return turn.ticket if refusal is None else self.error(refusal)
 
     async def _wait(self, turn: _Turn) -> Refusal | None:
-        timer = self._clock.call_at(
-            self.leaves_at(turn), lambda: self.expire(turn, self._clock.now())
-        )
+        self._set_timer(turn)
         try:
             return await turn.future
         except asyncio.CancelledError:
@@ -87,7 +87,16 @@ class ConcurrencyLimiter(Places):
                 self.release("", 0.0, Verdict.IGNORED, self._clock.now(), turn.ticket)
             raise
         finally:
-            timer.cancel()
+            if turn.timer is not None:
+                turn.timer.cancel()
+
+    def _set_timer(self, turn: _Turn) -> None:
+        if not turn.future.done():
+            turn.timer = self._clock.call_at(self.wakes_at(turn), lambda: self._wake(turn))
+
+    def _wake(self, turn: _Turn) -> None:
+        self.wake(turn, self._clock.now())
+        self._set_timer(turn)
 
     def error(self, refusal: Refusal) -> CallError:
         """Return the error for a refusal."""

@@ -4,8 +4,8 @@ Finagle's `RetryBudget` and Envoy's `retry_budget` are the models. Pure: `now` i
 seconds, and never goes back.
 
 Rules:
-1. A call deposits once, when it arrives; its retries and hedges do not. A call that the
-   caller itself says is a retry deposits nothing.
+1. A call deposits once, when its first try is over; its retries and hedges do not. One
+   that the gateway refused, or that the caller itself says is a retry, deposits nothing.
 2. A retry or hedge withdraws when it is scheduled, so that a backoff counts from its
    beginning.
 3. The law: at each withdrawal, those of the window that ends there, it included, are at
@@ -56,7 +56,7 @@ class RetryBudget:
         """In the current bucket and the `_BUCKETS` before."""
 
     def deposit(self, now: float) -> None:
-        """Count a call that arrived."""
+        """Count a call that was sent."""
         if now >= self._bucket_ends_at:
             self._roll(now)
         self._deposits[self._slot] += 1

@@ -7,10 +7,12 @@ Rules:
 4. What may have reached it (a reset, an attempt timeout, an error answer whose
    status is retryable) only where the method is idempotent.
 5. 429 only when the answer says when to come back.
-6. The wait is drawn from the backoff's jitter, and never shorter than the
-   upstream's Retry-After; one beyond `max_retry_after_s` is not waited for.
+6. The wait is drawn from the backoff's jitter. The upstream's Retry-After comes on top
+   of it: all who were told the same would otherwise come back in the same instant. One
+   beyond `max_retry_after_s` is not waited for.
 7. A retry that cannot finish is not begun: when the wait reaches the deadline the
-   failure is told now, with its delay.
+   failure is told now, with its delay. Of the time that a Retry-After leaves before the
+   deadline the drawn wait takes half at most: it never costs the retry.
 8. `max_attempts` counts the first, and hedges too.
 9. A client stream of which more than the first message was asked for is never sent
    again: the messages are gone. The first is kept, so that a connection that never came
@@ -82,7 +84,8 @@ def decide(
     if error.retry_after_s is not None:
         if error.retry_after_s > options.max_retry_after_s:
             return Decision(None, "the upstream asked for a longer wait than is allowed")
-        delay_s = max(delay_s, error.retry_after_s)
+        room_s = max(0.0, deadline_at - now - error.retry_after_s)
+        delay_s = error.retry_after_s + min(drawn_s, room_s / 2)
     if now + delay_s >= deadline_at:
         return Decision(None, "the deadline would pass before the next attempt")
     return Decision(delay_s)

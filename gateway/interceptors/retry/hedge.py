@@ -1,7 +1,7 @@
 """A second attempt beside a slow one; the first answer is the caller's (gRFC A6).
 
 Just inside `retry`: what a hedged try comes to is one outcome to it. For unary methods that
-are idempotent; the chain sees to that. `race.py` says whose outcome it is. Beside it:
+are idempotent; the configuration sees to that. `race.py` says whose outcome it is. Beside it:
 
 1. The first attempt runs in the caller's task, on the call itself; with one timer, which
    sends a hedge when it fires, and sends the next as much later, up to `max_hedges`.
@@ -14,8 +14,10 @@ are idempotent; the chain sees to that. `race.py` says whose outcome it is. Besi
    known before there were enough of them. A try that a hedge won counts with the time until
    then: the first would have taken longer still. Left out, slow ones would vanish from what
    is known, and the delay fall with each hedge.
-5. The budget and the method's own share must allow a hedge at the moment when it is sent.
-6. Whoever ends the try (an answer, the caller's cancel, the deadline) ends all of it: no
+5. The budget and the method's own share must allow a hedge at the moment when it is sent, and
+   so must `max_attempts`: hedges count, those that still wait for their turn too.
+6. Where the first attempt's failure stands (`race.py`) only hedges already sent are waited for.
+7. Whoever ends the try (an answer, the caller's cancel, the deadline) ends all of it: no
    task outlives it. A hedge that breaks is reported by the event loop and costs the call
    nothing.
 """
@@ -180,10 +182,11 @@ class _Try:
         if call.attempts == self._attempts:  # it waits for its turn, and a hedge would too
             self._timer = of.clock.call_at(now + self._delay_s, self._send)
             return
-        if not of.withdraw(now):
+        waiting = sum(not hedge.call.attempts for hedge in self._hedges)
+        if call.attempts + waiting >= of.options.max_attempts or not of.withdraw(now):
             return
         if self._race is None:
-            self._race = Race(of.options.retryable_http_statuses)
+            self._race = Race(of.options)
         hedge = _Hedge(call, len(self._hedges) + 1, self._hedges)
         self._hedges = (*self._hedges, hedge)
         of.events.emit(HedgeSent(call, call.attempts + 1, now - self._started_at))
@@ -204,7 +207,7 @@ class _Try:
             if self._call.sent:
                 return first  # delivered, whatever a hedge came to meanwhile
             race.ended(FIRST, first)
-        while not race.decided and (running := self._running()):
+        while not race.decided and (running := self._running(only_sent=race.stands)):
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         outcome = race.outcome
         assert outcome is not None
@@ -226,8 +229,8 @@ class _Try:
         if winner.payload is not None:
             await call.send(winner.payload)
 
-    def _running(self) -> list[asyncio.Task[None]]:
-        tasks = (hedge.task for hedge in self._hedges)
+    def _running(self, *, only_sent: bool = False) -> list[asyncio.Task[None]]:
+        tasks = (h.task for h in self._hedges if h.call.attempts or not only_sent)
         return [task for task in tasks if task is not None and not task.done()]
 
     async def _close(self) -> None:

@@ -2,9 +2,11 @@
 
 `decision.py` says whether a failed attempt is repeated and `backoff.py` when. Beside them:
 
-1. A call deposits in its upstream's budget on arrival; a retry withdraws when it is
-   scheduled. One of an attempt that was never sent needs no budget: it puts no load on the
-   upstream. With nothing left the failure is told as it is; a first attempt is always made.
+1. A call deposits in its upstream's budget when its first try is over, however it ended,
+   if an attempt was made in it: what the gateway refused (a breaker that is open) put no
+   load on the upstream, and earns no retries. A retry withdraws when it is scheduled. One
+   of an attempt that was never sent needs no budget. With nothing left the failure is told
+   as it is; a first attempt is always made.
 2. A later attempt that the gateway itself refuses (a breaker opened meanwhile, a limit)
    does not hide what failed: the caller is told of the last failure of the upstream, then
    of the refusal, with its delay where the failure has none.
@@ -62,9 +64,11 @@ class RetryInterceptor:
 
     async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
         """Make attempts until one succeeds or none is left to make."""
-        if self._budget is not None and not call.previous_attempts:
-            self._budget.deposit(self._clock.now())
-        outcome = await call_next(call)
+        try:
+            outcome = await call_next(call)
+        finally:
+            if self._budget is not None and call.attempts and not call.previous_attempts:
+                self._budget.deposit(self._clock.now())
         tries, last_s = 1, 0.0
         while outcome.error is not None:
             drawn_s = backoff_s(self._options, tries, last_s, self._rng)

@@ -61,7 +61,9 @@ class HedgeOptions:
         min_delay_s: no shorter delay is taken from the quantile.
         max_hedges: attempts beside one that is slow.
         max_share: hedges as a share of the method's calls, at most.
+        max_attempts: the retry's; hedges count.
         retryable_http_statuses: the retry's; any other answer is fatal.
+        reads_only: the method has no side effects, so that no attempt can see what another did.
     """
 
     delay_s: float | None = None
@@ -69,4 +71,6 @@ class HedgeOptions:
     min_delay_s: float = 0.010
     max_hedges: int = 1
     max_share: float = 0.02
+    max_attempts: int = 3
     retryable_http_statuses: frozenset[int] = RETRYABLE_HTTP_STATUSES
+    reads_only: bool = False

@@ -200,6 +200,49 @@ async def test_a_slow_method_leaves_half_of_the_time_to_the_steps():
     assert given.events[0].after.error.code is Code.DEADLINE_EXCEEDED
 
 
+@pytest.mark.parametrize(
+    ("steps", "more"),
+    [
+        ([step("Other")], {"idempotent": False}),
+        ([step("Other"), FIXED], {"idempotent": False}),
+        ([FIXED], {}),
+        ([step("Other")], {"codes": frozenset((Code.UNAVAILABLE,))}),
+    ],
+)
+async def test_a_method_after_which_nothing_is_called_keeps_its_time(steps, more):
+    clock = FakeClock(auto_jump=True)
+    primary = Method(clock, "Get", Order(id="7"), after_s=1.5)
+    given = Given(primary, steps, [Method(clock, "Other", Order(id="other"))], **more)
+    assert (await given.answer()).id == "7"
+    assert given.events == []
+
+
+async def test_a_fixed_answer_still_arrives_after_a_method_that_had_all_of_the_time():
+    clock = FakeClock(auto_jump=True)
+    primary = Method(clock, "Pay", Order(), after_s=60)
+    given = Given(primary, [step("Other"), FIXED], idempotent=False)
+    assert (await given.answer()).id == "fixed"
+    assert clock.now() == pytest.approx(1001.9)
+    assert given.steps_told == ["fixed"]
+
+
+async def test_a_step_that_is_not_done_again_keeps_its_time():
+    clock = FakeClock(auto_jump=True)
+    methods = [Method(clock, "A", Order(id="a"), after_s=1.5), Method(clock, "B", Order(id="b"))]
+    steps = [step("A", idempotent=False), step("B")]
+    given = Given(Method(clock, "Get", failing()), steps, methods)
+    assert (await given.answer()).id == "a"
+
+
+async def test_an_upstream_over_which_the_method_is_not_idempotent_ends_the_calling():
+    clock = FakeClock()
+    methods = [Method(clock, "A", failing(sent=Sent.UNKNOWN)), Method(clock, "B", Order(id="b"))]
+    steps = [UpstreamStep(name=name, upstream=name) for name in "AB"]
+    given = Given(Method(clock, "Get", failing()), steps, methods)
+    assert "no fallback was called" in (await given.error()).message
+    assert methods[1].asked == []
+
+
 async def test_a_declared_timeout_is_the_methods():
     clock = FakeClock(auto_jump=True)
     primary = Method(clock, "Get", Order(), after_s=60)

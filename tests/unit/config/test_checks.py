@@ -300,3 +300,21 @@ def test_urls_that_cannot_be_called_say_why(url: str, why: str) -> None:
 def test_no_sentence_about_a_url_shows_a_secret(url: str) -> None:
     assert url_mistake(url)
     assert "s3cret" not in url_mistake(url)
+
+
+@pytest.mark.parametrize("key", ["key_metadata", "key_field"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"),
+        *("api_key", "password", "client_secret", "credentials.value", "access_token", "X-JWT"),
+    ],
+)
+def test_a_credential_is_no_key_of_a_breaker(key: str, name: str) -> None:
+    assert "is a credential" in of_method({"breaker": {key: name}})[f"breaker.{key}"]
+
+
+@pytest.mark.parametrize("name", ["x-tenant", "partition_key", "author", "session", "id"])
+def test_other_names_are_keys_of_breakers(name: str) -> None:
+    assert of_method({"breaker": {"key_metadata": name}}) == {}
+    assert of_method({"breaker": {"key_field": name}}) == {}

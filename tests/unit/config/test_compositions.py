@@ -469,10 +469,46 @@ def test_a_chain_is_compiled(given: Given) -> None:
     assert method.response.identity
     item = method.request.new
     assert method.request.make(item(id="1", name="2")) == item(id="2")
-    assert upstream == UpstreamStep(name="spare", upstream="spare")
+    assert upstream == UpstreamStep(name="spare", upstream="spare", idempotent=True)
     assert isinstance(fixed, FixedStep)
     assert item.FromString(fixed.answer) == item(id="0")
     assert fixed.name == "fixed"
+
+
+SPARE = """
+upstreams:
+  main: {url: http://a, methods: {headers: {set: {x-api-key: of-main}}}}
+  spare:
+    url: http://b
+    methods: {headers: {set: {x-api-key: of-spare}}, idempotency: NOT_IDEMPOTENT}
+services:
+  shop.v1.A: {policy: {upstream: main}}
+"""
+
+
+def test_a_method_over_a_spare_upstream_has_the_policy_of_that_upstream(given: Given) -> None:
+    body = service(get("Get"), falls_back('steps: { upstream: "spare" }'))
+    resolved = given.served(body, SPARE, upstreams={})
+    assert list(resolved.elsewhere) == [("shop.v1.A/Main", "spare")]
+    other = resolved.elsewhere["shop.v1.A/Main", "spare"]
+    assert (other.upstream, other.policy.headers.set) == ("spare", {"x-api-key": "of-spare"})
+    own = next(m for m in resolved.methods if m.method.name == "Main")
+    assert (own.upstream, own.policy.headers.set) == ("main", {"x-api-key": "of-main"})
+    options = resolved.compositions["shop.v1.A/Main"].fallback
+    assert options is not None
+    assert options.idempotent
+    assert options.steps == (UpstreamStep(name="spare", upstream="spare", idempotent=False),)
+
+
+def test_mistakes_of_a_method_over_a_spare_upstream_are_told(given: Given) -> None:
+    body = service(get("Get"), falls_back('steps: { upstream: "spare" }'))
+    said = "{headers: {request_fields: {x-id: nowhere}}, breaker: {key_field: nothing}}"
+    yaml = SPARE.replace(
+        "{headers: {set: {x-api-key: of-spare}}, idempotency: NOT_IDEMPOTENT}", said
+    )
+    first = "\n".join(given.mistakes(body, yaml, upstreams={}))
+    assert "nowhere" in first
+    assert "breaker.key_field: 'nothing': shop.v1.Item has no field 'nothing'" in first
 
 
 def test_a_chain_has_defaults(given: Given) -> None:

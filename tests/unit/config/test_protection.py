@@ -7,9 +7,16 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from seawall.policy.v1.policy_pb2 import SerializePolicy, UpstreamPolicy
+from seawall.policy.v1.policy_pb2 import MethodPolicy, SerializePolicy, UpstreamPolicy
 
-from gateway.config.protection import UpstreamOptions, serialize_options, upstream_options
+from gateway.config import builtin
+from gateway.config.merge import Level, merge
+from gateway.config.protection import (
+    UpstreamOptions,
+    hedge_options,
+    serialize_options,
+    upstream_options,
+)
 from gateway.downstream.endpoints import (
     Balancing,
     Discovery,
@@ -22,7 +29,7 @@ from gateway.downstream.options import ClientOptions
 from gateway.interceptors.breaker import BreakerOptions, Mode
 from gateway.interceptors.concurrency import AdaptiveOptions, BulkheadOptions
 from gateway.interceptors.pacing.pacer import PacingOptions
-from gateway.interceptors.retry import RetryBudgetOptions
+from gateway.interceptors.retry import HedgeOptions, RetryBudgetOptions
 from gateway.interceptors.serialize import SerializeOptions
 
 CLIENT = ClientOptions(name="shop", url="http://shop")
@@ -236,3 +243,67 @@ def test_serializing_has_bounds_and_needs_a_field():
     assert serialize_options(SerializePolicy(max_queued=3, max_keys=4)) is None
     said.disabled = True
     assert serialize_options(said) is None
+
+
+# Hedges
+
+OFF, ON = {"disabled": True}, {"disabled": False}
+
+
+def hedges(*said: dict[str, Any], reads_only: bool, idempotent: bool = True) -> HedgeOptions | None:
+    """Return the hedges of a unary method under the built-in level and those given."""
+    names = ("defaults", "upstream", "service", "method")
+    levels = [Level("built-in", "", builtin.METHOD)]
+    for name, policy in zip(names, said, strict=False):
+        levels.append(Level(name, "x.yaml:1", json_format.ParseDict(policy, MethodPolicy())))
+    policy, origins = merge(levels)
+    return hedge_options(policy, origins, idempotent=idempotent, unary=True, reads_only=reads_only)
+
+
+@pytest.mark.parametrize(
+    ("said", "reading", "writing"),
+    [
+        ((), True, False),
+        (({"retry": {"max_attempts": 4}},), True, False),
+        (({"hedge": {"delay": "1s"}},), True, True),
+        (({}, {"hedge": {"max_share": 0.1}}), True, True),
+        (({}, {}, {}, {"hedge": ON}), True, True),
+        (({"hedge": OFF},), False, False),
+        (({"hedge": OFF}, {}, {}, {"hedge": {"max_hedges": 2}}), True, True),
+        (({"hedge": {"delay": "1s"}}, {}, {"hedge": OFF}), False, False),
+        (({"hedge": {"delay": "1s"}, "retry": OFF},), False, False),
+    ],
+)
+def test_a_method_with_side_effects_is_hedged_only_where_a_level_says_so(said, reading, writing):
+    for reads_only, hedged in ((True, reading), (False, writing)):
+        options = hedges(*said, reads_only=reads_only)
+        assert (options is not None) is hedged
+        assert options is None or options.reads_only is reads_only
+    assert hedges(*said, reads_only=False, idempotent=False) is None
+
+
+def test_every_value_of_a_hedge_reaches_its_option():
+    said = {
+        "hedge": {
+            "delay": "0.3s",
+            "quantile": 0.75,
+            "min_delay": "0.02s",
+            "max_hedges": 3,
+            "max_share": 0.5,
+        },
+        "retry": {"max_attempts": 7, "retryable_http_statuses": [500]},
+    }
+    assert hedges(said, reads_only=True) == HedgeOptions(
+        delay_s=0.3,
+        quantile=0.75,
+        min_delay_s=0.02,
+        max_hedges=3,
+        max_share=0.5,
+        max_attempts=7,
+        retryable_http_statuses=frozenset((500,)),
+        reads_only=True,
+    )
+
+
+def test_the_hedges_of_an_upstream_begin_from_the_built_in_values():
+    assert hedges(reads_only=True) == HedgeOptions(reads_only=True)

@@ -122,6 +122,16 @@ def test_what_mechanisms_decide_is_counted_by_its_kind() -> None:
     assert found["seawall_least_criticality",] == 3
 
 
+def test_missing_parts_are_counted_by_field_however_many_items_callers_send() -> None:
+    metrics = Metrics(lambda: 0)
+    call, bad = new_call(FakeClock()), failed(answered(503))
+    for index in range(100):
+        metrics(PartMissing(call, f"results[{index}]", bad))
+    found = samples(metrics)
+    missing = {labels: n for labels, n in found.items() if labels[0].endswith("missing_total")}
+    assert missing == {("seawall_parts_missing_total", "results"): 100}
+
+
 def test_the_state_of_an_upstream_is_read_when_somebody_asks() -> None:
     breaker = BreakerState(
         name="shop",

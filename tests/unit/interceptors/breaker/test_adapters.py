@@ -324,7 +324,7 @@ async def test_half_open_admits_its_probes_of_a_hundred_callers():
     assert way.circuit.closed
 
 
-async def test_a_probe_that_hangs_keeps_no_other_from_trying():
+async def test_a_probe_that_hangs_keeps_no_other_from_trying_for_longer_than_an_open_time():
     way = Way(probes=1, successes_to_close=1, **ONE)
     await way.half_open()
     hanging = Upstream()
@@ -332,6 +332,8 @@ async def test_a_probe_that_hangs_keeps_no_other_from_trying():
     await _settle()
     assert (await way.attempt()).kind is Kind.IGNORED
     way.clock.advance(0.25)
+    assert (await way.attempt()).kind is Kind.IGNORED
+    way.clock.advance(0.05)
     assert await way.attempt() is SUCCESS
     assert way.circuit.closed
     hanging.outcome = failed(answered(503))  # of an earlier generation by now
@@ -387,7 +389,7 @@ async def test_a_stream_without_a_message_in_time_says_nothing_yet():
     await _settle()
     way.clock.advance(0.25)
     assert way.circuit.state == "half_open"
-    assert way.circuit.allows(way.clock.now())
+    assert not way.circuit.allows(way.clock.now())  # it was not answered in time
     upstream.gate.set()
     assert await task is SUCCESS
     assert way.circuit.closed

@@ -8,7 +8,7 @@ from support.calls import Recorder, new_call
 
 from gateway.core.events import BreakerChanged, Events
 from gateway.interceptors.breaker import BreakerOptions, Breakers, Mode, Result
-from gateway.interceptors.breaker.breakers import bounded_key
+from gateway.interceptors.breaker.breakers import bounded_key, shown_key
 
 ONE = {"consecutive_failures": 1}
 
@@ -16,7 +16,7 @@ ONE = {"consecutive_failures": 1}
 class Declared:
     """A declared breaker, and what happened to it."""
 
-    def __init__(self, *, keyed=False, on_half_open=None, **options):
+    def __init__(self, *, keyed=False, on_half_open=None, key_name="", **options):
         self.clock = FakeClock()
         self.heard = Recorder()
         self.breakers = Breakers(
@@ -28,6 +28,7 @@ class Declared:
             Events([self.heard]),
             (lambda call: call.peer) if keyed else None,
             on_half_open,
+            key_name=key_name,
         )
 
     def of(self, key=""):
@@ -89,6 +90,53 @@ def test_where_all_are_open_the_one_unused_longest_is_forgotten():
     for key in "abcd":
         declared.end(key)
     assert declared.names() == {f"shop.v1.OrderService[{key}]" for key in "bcd"}
+
+
+def test_open_ones_that_nobody_uses_any_more_are_forgotten_before_closed_ones():
+    declared = Declared(keyed=True, max_keys=3, window_s=10.0, max_open_time_s=5.0, **ONE)
+    for key in "abc":
+        declared.end(key)
+    declared.clock.advance(14)
+    assert not declared.of("a").closed  # it is in use
+    declared.clock.advance(1)
+    one, other = declared.of("d"), declared.of("e")
+    assert declared.names() == {f"shop.v1.OrderService[{key}]" for key in "ade"}
+    assert declared.of("d") is one
+    assert declared.of("e") is other
+    declared.of("f")
+    assert not declared.of("a").closed
+
+
+def test_open_ones_are_kept_until_they_are_unused_for_a_window_and_the_longest_open_time():
+    declared = Declared(keyed=True, max_keys=2, window_s=10.0, max_open_time_s=5.0, **ONE)
+    declared.end("a")
+    declared.of("b")
+    declared.clock.advance(14.9)
+    declared.of("c")
+    assert declared.names() == {f"shop.v1.OrderService[{key}]" for key in "ac"}
+
+
+def test_what_is_forced_is_never_unused():
+    declared = Declared(keyed=True, max_keys=2)
+    forced = declared.of("a")
+    forced.force(Mode.FORCED_OPEN)
+    declared.clock.advance(1e6)
+    for key in "bcd":
+        declared.of(key)
+    assert declared.of("a") is forced
+
+
+def test_after_an_outage_of_many_keys_those_in_use_are_protected():
+    declared = Declared(keyed=True, max_keys=100, consecutive_failures=5)
+    for number in range(100):
+        for _ in range(5):
+            declared.end(f"old {number}")
+    declared.clock.advance(3600)
+    for _ in range(5):
+        for key in "xy":
+            declared.end(key)
+    for key in "xy":
+        assert not declared.of(key).allows(declared.clock.now())
 
 
 def test_one_that_closed_again_is_forgotten_like_any_other():
@@ -191,17 +239,17 @@ def test_half_open_tells_whoever_begins_slowly():
     assert told == [1]
 
 
-def test_a_probe_that_hangs_is_told_to_whoever_begins_slowly():
+def test_each_round_in_which_a_probe_hangs_is_told_to_whoever_begins_slowly():
     told = []
     declared = Declared(on_half_open=lambda: told.append(1), **ONE)
     declared.end("")
     declared.clock.advance(1)
     assert declared.of().acquire(declared.clock.now()) is not None
     assert told == [1]
-    declared.clock.advance(0.24)
-    assert declared.of().allows(declared.clock.now())
+    declared.clock.advance(0.25)
+    assert not declared.of().allows(declared.clock.now())
     assert told == [1]
-    declared.clock.advance(0.01)
+    declared.clock.advance(0.1)
     assert declared.of().allows(declared.clock.now())
     assert told == [1, 1]
 
@@ -251,3 +299,44 @@ def test_a_long_key_is_one_circuit():
     declared = Declared(keyed=True)
     assert declared.of("k" * 1000) is declared.of("k" * 1000)
     assert declared.of("k" * 1000) is not declared.of("k" * 1001)
+
+
+SECRET = "sk_live_51Hz"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["authorization", "Cookie", "x-api-key", "refresh_token", "client_secret", "user.password"],
+)
+def test_of_a_key_that_may_be_a_credential_only_a_digest_is_shown(name):
+    declared = Declared(keyed=True, key_name=name, **ONE)
+    declared.end(SECRET)
+    (changed,) = declared.heard
+    shown = shown_key(SECRET, name)
+    assert changed.why == f"a failure (key {shown!r})"
+    assert declared.names() == {f"shop.v1.OrderService[{shown}]"}
+    assert SECRET not in shown
+    assert len(shown) == 9
+    assert shown != shown_key(SECRET + "2", name)  # and yet they can be told apart
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "basic", "Token"])
+def test_what_looks_like_an_authorization_is_a_credential_wherever_it_is_from(scheme):
+    assert SECRET not in shown_key(f"{scheme} {SECRET}")
+
+
+@pytest.mark.parametrize("name", ["", "x-tenant", "parent"])
+def test_any_other_key_is_shown_as_it_is(name):
+    assert shown_key("tenant-7", name) == "tenant-7"
+    assert shown_key("6a1e2b1c-6d3f-4a52-9a4c-0d7e5f3b2a10", name).endswith("2a10")
+
+
+def test_a_long_key_is_shown_by_its_beginning():
+    shown = shown_key("k" * 41)
+    assert shown.startswith("k" * 24 + "…")
+    assert len(shown) == 33
+    assert shown != shown_key("k" * 42)
+
+
+def test_no_key_is_shown_as_none():
+    assert shown_key("", "authorization") == ""

@@ -20,16 +20,11 @@ class Breaker(Machine):
 
     def __init__(self, draws=(0.5,), **options):
         self.changes = []
-        self.overdue = 0
         super().__init__(
             BreakerOptions(**(EARLY | options)),
             FakeRng(draws),
             lambda before, after, why: self.changes.append((before.value, after.value, why)),
-            self._found_overdue,
         )
-
-    def _found_overdue(self):
-        self.overdue += 1
 
     def end_all(self, *results, now=NOW, duration_s=QUICK):
         for result in results:
@@ -274,16 +269,19 @@ def test_a_permit_comes_back_with_the_end_of_its_attempt(result):
     assert breaker.allows(now)
 
 
-def test_a_permit_comes_back_by_itself():
-    breaker, now = half_open(probes=1)
+def test_a_permit_comes_back_by_itself_where_others_are_answered():
+    breaker, now = half_open(probes=2, successes_to_close=9)
     assert breaker.acquire(now) is not None
+    breaker.end_all(SUCCESS, now=now + 0.1)
+    assert breaker.acquire(now + 0.2) is not None
     assert breaker.free_at() == now + 0.25
     assert not breaker.allows(now + 0.2499)
     assert breaker.acquire(now + 0.2499) is None
     assert breaker.allows(now + 0.25)
     assert breaker.acquire(now + 0.25) is not None
     assert breaker.acquire(now + 0.25) is None
-    assert breaker.outstanding == 1
+    assert breaker.outstanding == 2
+    assert breaker.state is State.HALF_OPEN
 
 
 def test_a_permit_that_came_back_early_does_not_expire_for_another():
@@ -297,44 +295,125 @@ def test_a_permit_that_came_back_early_does_not_expire_for_another():
     assert breaker.free_at() == pytest.approx(now + 0.35)
 
 
+UNANSWERED = ("half_open", "open", "a probe was not answered in time")
+
+
 @pytest.mark.parametrize("asks", ["allows", "acquire"])
-def test_probes_that_keep_their_permits_too_long_are_told_once_when_somebody_asks(asks):
-    breaker, now = half_open(probes=2)
+def test_a_probe_that_hangs_opens_it_again_when_somebody_asks(asks):
+    breaker, now = half_open(open_time_s=0.4, open_time_jitter=0.0)
     assert breaker.acquire(now) is not None
-    assert breaker.acquire(now) is not None
-    getattr(breaker, asks)(now + 0.2499)
-    assert breaker.overdue == 0
-    getattr(breaker, asks)(now + 0.25)
-    assert breaker.overdue == 1  # both were
-    getattr(breaker, asks)(now + 0.26)
-    assert breaker.overdue == 1
+    assert getattr(breaker, asks)(now + 0.2499)
+    assert breaker.state is State.HALF_OPEN
+    assert not getattr(breaker, asks)(now + 0.25)  # one of two permits is free
+    assert breaker.changes[-1] == UNANSWERED
+    assert breaker.open_until == pytest.approx(now + 0.4)  # from when it was let through
+    assert breaker.outstanding == 0
 
 
-def test_a_probe_that_ended_in_time_is_never_overdue():
+def test_the_open_time_grows_while_probes_hang():
+    breaker, now = half_open(open_time_s=1.0, max_open_time_s=2.0, open_time_jitter=0.0)
+    times = []
+    for _ in range(3):
+        assert breaker.acquire(now) is not None
+        assert not breaker.allows(now + 0.25)
+        times.append(breaker.open_until - now)
+        now = breaker.open_until
+        assert breaker.allows(now)
+    assert times == pytest.approx([1.5, 2.0, 2.0])
+
+
+def test_an_open_time_that_is_over_when_the_hang_is_found_lets_the_next_probe_through():
+    breaker, now = half_open()
+    assert breaker.acquire(now) is not None
+    assert breaker.acquire(now + 60) is not None
+    assert [change[1] for change in breaker.changes[-2:]] == ["open", "half_open"]
+
+
+@pytest.mark.parametrize("answer", [SUCCESS, IGNORED_ANSWER])
+@pytest.mark.parametrize(
+    ("answered_after_s", "state"), [(0.0, State.HALF_OPEN), (-0.1, State.OPEN)]
+)
+def test_it_stays_half_open_if_a_probe_was_answered_since_the_late_one_began(
+    answer, answered_after_s, state
+):
+    breaker, now = half_open(successes_to_close=3)
+    breaker.end_all(answer, now=now + 0.1 + answered_after_s)
+    assert breaker.acquire(now + 0.1) is not None
+    breaker.allows(now + 0.36)
+    assert breaker.state is state
+
+
+def test_a_cancelled_probe_is_no_answer():
+    breaker, now = half_open()
+    assert breaker.acquire(now) is not None
+    breaker.end_all(IGNORED, now=now + 0.1)
+    assert not breaker.allows(now + 0.25)
+
+
+def test_a_probe_that_ended_in_time_is_never_missed():
     breaker, now = half_open(probes=1, successes_to_close=9)
     for result in (SUCCESS, IGNORED, IGNORED_ANSWER):
         breaker.end_all(result, now=now)
     assert breaker.allows(now + 9)
-    assert breaker.overdue == 0
+    assert breaker.state is State.HALF_OPEN
 
 
-@pytest.mark.parametrize(("result", "state"), [(SUCCESS, State.CLOSED), (FAILURE, State.OPEN)])
-def test_an_attempt_that_outlives_its_permit_still_counts(result, state):
-    breaker, now = half_open(probes=1, successes_to_close=1)
+def given_up(**options):
+    """Return a breaker whose probe is missed, the probe, and that moment."""
+    breaker, now = half_open(open_time_s=0.4, **options)
     late = breaker.acquire(now)
     assert late is not None
-    assert breaker.acquire(now + 0.3) is not None
-    late.release(result, 0.4, now + 0.4)
-    assert breaker.state is state
+    assert not breaker.allows(now + 0.25)
+    return breaker, late, now + 0.25
+
+
+def test_a_success_that_comes_late_makes_it_half_open_at_once_and_counts():
+    breaker, late, now = given_up()
+    late.release(SUCCESS, 0.3, now + 0.05)
+    assert breaker.changes[-1] == ("open", "half_open", "a probe was answered, late")
+    breaker.end_all(SUCCESS, now=now + 0.05)
+    assert breaker.state is State.CLOSED
+
+
+def test_probes_of_several_rounds_close_it_together():
+    breaker, first, _ = given_up()
+    second = breaker.acquire(breaker.open_until)
+    assert second is not None
+    first.release(SUCCESS, 0.6, breaker.open_until + 0.2)
+    assert breaker.allows(breaker.open_until + 0.3)  # answered since the second began
+    second.release(SUCCESS, 0.6, breaker.open_until + 0.6)
+    assert breaker.state is State.CLOSED
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["open", "half-open"])
+def test_the_failure_of_a_probe_that_was_given_up_says_nothing_new(again):
+    breaker, late, now = given_up()
+    if again:
+        now = breaker.open_until
+        assert breaker.allows(now)
+    before = (breaker.state, breaker.open_until, breaker.generation, breaker.consecutive_failures)
+    late.release(FAILURE, 1.0, now)
+    assert before == (
+        breaker.state,
+        breaker.open_until,
+        breaker.generation,
+        breaker.consecutive_failures,
+    )
+
+
+def test_a_failure_in_between_ends_the_say_of_probes_that_were_given_up():
+    breaker, late, _ = given_up()
+    breaker.end_all(FAILURE, now=breaker.open_until)
+    late.release(SUCCESS, 1.0, breaker.open_until - 0.01)
+    assert breaker.state is State.OPEN
 
 
 def test_a_late_release_frees_no_second_permit():
-    breaker, now = half_open(probes=1)
-    late = breaker.acquire(now)
-    assert late is not None
-    assert breaker.acquire(now + 0.3) is not None
-    late.release(IGNORED, 0.4, now + 0.4)
-    assert not breaker.allows(now + 0.4)
+    breaker, late, _ = given_up(probes=1)
+    now = breaker.open_until
+    assert breaker.acquire(now) is not None
+    late.release(IGNORED, 0.4, now)
+    assert not breaker.allows(now)
 
 
 # 6. The verdict

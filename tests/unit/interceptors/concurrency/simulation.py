@@ -108,9 +108,10 @@ class Run:
 
 
 class _Caller(Waiter):
-    __slots__ = ("done", "method", "service_s", "simulation", "started_at")
+    __slots__ = ("decided", "done", "method", "service_s", "simulation", "started_at")
 
     def decide(self, refusal: Refusal | None) -> None:
+        self.decided = True
         self.simulation.decided(self, refusal)
 
 
@@ -197,7 +198,7 @@ class Simulation:
         )
         caller.simulation = self
         caller.method = method
-        caller.done = False
+        caller.done = caller.decided = False
         caller.service_s = self._methods[method](self._rng) * self.slowness
         if self.places.try_acquire():
             caller.ticket = self.places.generation
@@ -207,8 +208,16 @@ class Simulation:
         if refusal is not None:
             self._end(caller, "refused")
             return
-        leaves_at = self.places.leaves_at(caller)
-        self.at(leaves_at, lambda: self.places.expire(caller, self.now))
+        self._set_timer(caller)
+
+    def _set_timer(self, caller: _Caller) -> None:
+        def wake() -> None:
+            if not caller.decided:
+                self.places.wake(caller, self.now)
+                self._set_timer(caller)
+
+        if not caller.decided:
+            self.at(self.places.wakes_at(caller), wake)
 
     def decided(self, caller: _Caller, refusal: Refusal | None) -> None:
         if refusal is None:

@@ -11,6 +11,7 @@ from gateway.core.events import CallRefused, Events
 from gateway.core.outcome import SUCCESS, Kind, Outcome, failed
 from gateway.core.status import Code
 from gateway.interceptors.concurrency import (
+    AdaptiveOptions,
     BulkheadOptions,
     ConcurrencyInterceptor,
     ConcurrencyLimiter,
@@ -171,6 +172,23 @@ async def test_what_could_not_even_wait_is_shed_before_it_is_decoded():
     assert outcome.error.reason is Reason.CONCURRENCY_LIMIT
     assert outcome.error.retry_after_s is not None
     assert setting.events == [CallRefused(call, "concurrency", outcome.error)]
+
+
+async def test_one_that_may_look_at_a_silent_upstream_is_not_shed():
+    clock = FakeClock()
+    limiter = ConcurrencyLimiter(
+        "shop", BulkheadOptions(max_queued=0), AdaptiveOptions(initial_limit=4), clock
+    )
+    shed = ShedInterceptor(limiter, clock, Events())
+    while limiter.try_acquire():
+        pass
+    assert shed.prepare(new_call(clock)) is not None
+    clock.advance(0.49)
+    assert shed.prepare(new_call(clock)) is not None
+    clock.advance(0.01)
+    call = new_call(clock)
+    assert shed.prepare(call) is None
+    assert await limiter.acquire(call, clock.now()) == limiter.generation
 
 
 async def test_the_least_critical_is_shed_first():

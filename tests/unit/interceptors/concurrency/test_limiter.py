@@ -169,6 +169,55 @@ async def test_a_restart_lets_one_of_those_who_wait_go_on():
     await settle()
 
 
+async def test_the_timer_of_who_waits_lets_a_look_through_and_goes_with_the_wait():
+    clock = FakeClock()
+    shared = ConcurrencyLimiter("shop", None, AdaptiveOptions(initial_limit=4), clock)
+    while shared.try_acquire():
+        pass
+    first, second = waits(shared, clock), waits(shared, clock)
+    await settle()
+    clock.advance(0.49)
+    await settle()
+    assert not first.done()
+    clock.advance(0.01)
+    await settle()
+    assert first.result() == shared.generation
+    assert not second.done()
+    assert clock.pending == 1
+    clock.advance(0.5)
+    await settle()
+    assert isinstance(second.result(), CallError)  # its second is over
+    assert (shared.in_flight, clock.pending) == (5, 0)
+
+
+async def test_a_wait_that_is_cancelled_after_a_look_has_no_timer():
+    clock = FakeClock()
+    shared = ConcurrencyLimiter("shop", None, AdaptiveOptions(initial_limit=4), clock)
+    while shared.try_acquire():
+        pass
+    first, second = waits(shared, clock), waits(shared, clock)
+    await settle()
+    clock.advance(0.5)
+    second.cancel()
+    await settle()
+    assert first.done()
+    assert (shared.in_flight, shared.queued, clock.pending) == (5, 0, 0)
+
+
+async def test_nobody_is_refused_milliseconds_before_a_deadline_where_nothing_is_known():
+    clock = FakeClock()
+    shared = limiter(clock, max_in_flight=1)
+    shared.try_acquire()
+    waiting = waits(shared, clock, timeout_s=0.3)
+    await settle()
+    clock.advance(0.3)
+    await settle()
+    assert not waiting.done()
+    waiting.cancel()
+    await settle()
+    assert clock.pending == 0
+
+
 async def test_nothing_is_left_of_ten_thousand_cancelled_waits():
     clock = FakeClock()
     shared = limiter(clock, max_in_flight=1, max_queued=100)

@@ -128,6 +128,12 @@ def test_the_wait_ends_at_the_longest_or_when_too_little_time_is_left():
     assert len(patient.decisions) == 1  # once is enough
 
 
+def test_where_nobody_knows_how_long_it_takes_the_deadline_ends_the_wait_and_no_refusal():
+    places = bulkhead(max_in_flight=1, max_wait_s=1.0)
+    places.try_acquire()
+    assert places.leaves_at(waiter(places, deadline_at=0.3)) == 1.0
+
+
 def test_who_became_too_late_is_refused_at_its_turn_and_the_next_served():
     places = bulkhead(max_in_flight=2)
     places.try_acquire()
@@ -201,6 +207,158 @@ def test_a_restart_does_not_lift_the_bulkhead():
         places.try_acquire()
     places.restart(1.0)
     assert not places.try_acquire()
+
+
+# Looks at an upstream that has fallen silent
+
+
+def hung(bulkhead_options=None, **options) -> Places:
+    """Return places that are all taken since 0.0."""
+    places = Places(bulkhead_options, AdaptiveOptions(**options), 0.0)
+    while places.try_acquire():
+        pass
+    return places
+
+
+def joined(places: Places, now: float, **more) -> Told:
+    told = waiter(places, now=now, **more)
+    assert places.join(told, now) is None
+    return told
+
+
+def test_where_nothing_ends_one_more_is_let_through_each_half_second():
+    places = hung(BulkheadOptions(max_wait_s=3.0), initial_limit=4)
+    waiting = [joined(places, 0.0) for _ in range(4)]
+    assert places.wakes_at(waiting[0]) == 0.5
+    for now, through in ((0.49, 0), (0.5, 1), (0.51, 1), (0.99, 1), (1.0, 2)):
+        places.wake(waiting[3], now)
+        assert [bool(one.decisions) for one in waiting].count(True) == through
+    assert [one.why for one in waiting[:2]] == [None, None]
+    assert (places.limit, places.in_flight) == (4, 6)
+
+
+def test_who_comes_may_be_the_look_where_nobody_can_wait():
+    places = hung(BulkheadOptions(max_queued=0), initial_limit=4)
+    assert not places.would_look("get", 1.0)  # that is when silence is first heard
+    assert places.join(waiter(places, now=1.1), 1.1).why is Why.FULL
+    assert not places.would_look("get", 1.49)
+    assert places.would_look("get", 1.5)
+    assert joined(places, 1.5).why is None
+    assert places.join(waiter(places, now=1.6), 1.6).why is Why.FULL
+
+
+def test_a_full_line_keeps_its_order_when_a_look_is_due():
+    places = hung(BulkheadOptions(max_queued=1), initial_limit=4)
+    first = joined(places, 0.0)
+    second = joined(places, 0.5)
+    assert first.why is None
+    assert second.decisions == []
+    assert places.queued == 1
+
+
+def test_an_end_begins_the_silence_anew():
+    places = hung(initial_limit=4)
+    one, other = joined(places, 0.0), joined(places, 0.0)
+    done(places, 0.4, duration_s=0.4)
+    assert one.why is None
+    assert places.looks_at(other.times) == pytest.approx(0.4 + 3 * 0.4)  # and it is slow
+
+
+def test_a_slow_start_looks_sooner():
+    places = Places(None, AdaptiveOptions(), 0.0)
+    places.restart(1.0)
+    assert places.try_acquire()
+    waiting = joined(places, 1.0)
+    places.wake(waiting, 1.25)
+    assert waiting.why is None
+
+
+def test_looks_never_go_beyond_a_bulkhead_or_the_highest_limit():
+    for places in (
+        hung(BulkheadOptions(max_in_flight=4), initial_limit=8),
+        hung(initial_limit=4, max_limit=4),
+    ):
+        waiting = joined(places, 0.0)
+        places.wake(waiting, 0.9)
+        assert waiting.decisions == []
+        assert places.wakes_at(waiting) == 1.0
+
+
+def test_without_an_adaptive_limit_nobody_looks():
+    places = bulkhead(max_in_flight=1)
+    places.try_acquire()
+    waiting = joined(places, 0.0)
+    places.wake(waiting, 0.9)
+    assert waiting.decisions == []
+
+
+def test_a_look_that_is_answered_takes_their_places_from_those_that_hang():
+    places = hung(initial_limit=8)
+    waiting = [joined(places, 0.0) for _ in range(3)]
+    places.wake(waiting[0], 0.5)
+    done(places, 0.51, 0.01, ticket=waiting[0].ticket)
+    assert places.limit == 1  # as after an outage
+    assert waiting[1].why is None
+    assert waiting[2].decisions == []
+    assert places.in_flight == 9
+    done(places, 0.52, 0.01, ticket=waiting[1].ticket)
+    assert places.limit == 2
+    for _ in range(8):  # those that hung fail at last
+        done(places, 15.0, 15.0, Verdict.OVERLOADED)
+    assert places.limit == 2
+    assert places.in_flight == 1
+
+
+def test_a_ramp_goes_on_where_it_was():
+    places = Places(None, AdaptiveOptions(), 0.0)
+    places.restart(0.0)
+    places.try_acquire()
+    waiting = joined(places, 0.0)
+    places.wake(waiting, 0.25)
+    done(places, 0.26, 0.01, ticket=waiting.ticket)
+    assert places.limit == 2
+    assert [places.try_acquire() for _ in range(3)] == [True, True, False]
+
+
+def test_without_a_slow_start_the_limit_stays():
+    places = hung(initial_limit=8, slow_start=False)
+    waiting = joined(places, 0.0)
+    places.wake(waiting, 0.5)
+    done(places, 0.51, 0.01, ticket=waiting.ticket)
+    assert places.limit == 8
+    assert [places.try_acquire() for _ in range(9)] == [True] * 8 + [False]
+
+
+def test_an_answer_from_before_the_look_shows_that_it_was_slow_and_takes_nothing():
+    places = hung(initial_limit=8)
+    waiting = [joined(places, 0.0) for _ in range(2)]
+    places.wake(waiting[0], 0.5)
+    done(places, 0.6, 0.6)  # one of the eight
+    assert waiting[1].decisions == []  # the look has its place
+    done(places, 0.7, 0.2, ticket=waiting[0].ticket)
+    assert (places.limit, places.in_flight) == (8, 8)
+    assert waiting[1].why is None
+
+
+def test_who_ends_a_look_without_an_answer_leaves_it_to_the_next():
+    places = hung(initial_limit=4)
+    waiting = [joined(places, 0.0) for _ in range(2)]
+    places.wake(waiting[0], 0.5)
+    done(places, 0.5, 0.0, Verdict.IGNORED, waiting[0].ticket)  # a breaker refused it
+    assert waiting[1].why is None
+    for _ in range(4):  # and with those that hung, the places for looks go
+        done(places, 2.0, 2.0, Verdict.IGNORED)
+    done(places, 2.0, 1.0, Verdict.IGNORED, waiting[1].ticket)
+    assert [places.try_acquire() for _ in range(5)] == [True] * 4 + [False]
+
+
+def test_a_look_is_let_through_under_a_limit_that_fell_below_what_is_under_way():
+    places = hung(initial_limit=8)
+    places._adaptive._resize(4.0)
+    places._fit()
+    waiting = joined(places, 0.0)
+    places.wake(waiting, 0.5)
+    assert waiting.why is None
 
 
 @pytest.mark.parametrize("adaptive", [None, AdaptiveOptions(slow_start=False)])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fakes.clock import FakeClock
 from support.calls import METHOD, Recorder, Script
@@ -13,8 +14,10 @@ from gateway.core.outcome import SUCCESS, Outcome, failed
 from gateway.interceptors.retry import HedgeInterceptor, HedgeOptions, RetryBudget
 
 DELAY_S = 0.05
-FIXED = HedgeOptions(delay_s=DELAY_S, max_share=10.0)
+FIXED = HedgeOptions(delay_s=DELAY_S, max_share=10.0, max_attempts=10, reads_only=True)
 """A known delay, and no share in the way."""
+WRITING = replace(FIXED, reads_only=False)
+"""The same for a method with side effects."""
 
 
 class Bench:

@@ -34,7 +34,17 @@ def test_a_scheduled_retry_always_ends_before_the_deadline(
         assert 1000.0 + decision.delay_s < 1000.0 + remaining
         assert attempts < options.max_attempts
         assert status in options.retryable_http_statuses
-        assert retry_after is None or decision.delay_s >= retry_after
+        if retry_after is None:
+            assert decision.delay_s == drawn
+        else:
+            assert retry_after <= decision.delay_s <= retry_after + drawn
+    elif retry_after is not None and retry_after <= options.max_retry_after_s:
+        # What was told, and not what was drawn, is too long.
+        assert status not in options.retryable_http_statuses or (
+            attempts >= options.max_attempts
+            or not (idempotent or status == 429)
+            or 1000.0 + retry_after >= 1000.0 + remaining
+        )
 
 
 TIMED_OUT = CallError(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from fakes.clock import FakeRng
 from support.calls import Script, answered, refused, reset
-from unit.interceptors.retry.hedging import DELAY_S, FIXED, Bench
+from unit.interceptors.retry.hedging import DELAY_S, FIXED, WRITING, Bench
 
 from gateway.core.call import Call, SubCall
 from gateway.core.criticality import Criticality
@@ -103,9 +103,16 @@ async def test_a_hedges_fatal_answer_decides():
     assert (bench.delivered, bench.won) == ([], [True])
 
 
-@pytest.mark.parametrize("error", [answered(503), reset(), refused(), OPEN])
-async def test_a_hedge_that_came_to_nothing_is_ignored_while_the_first_runs(error):
-    bench = Bench()
+EMPTY_HANDED = [
+    *(answered(503), answered(429), answered(429, 1.0), answered(500), answered(408)),
+    *(reset(), refused(), OPEN),
+]
+
+
+@pytest.mark.parametrize("options", [FIXED, WRITING])
+@pytest.mark.parametrize("error", EMPTY_HANDED)
+async def test_a_hedge_that_came_to_nothing_never_costs_the_first_attempt(error, options):
+    bench = Bench(options)
     outcome = await bench.run(bench.attempt("first", 3), bench.attempt("hedge", 0.02, error))
     assert outcome is SUCCESS
     assert bench.delivered == [b"first"]
@@ -132,11 +139,78 @@ async def test_if_all_failed_the_last_failure_of_the_upstream_is_told(first, hed
 
 async def test_what_the_policy_does_not_retry_is_fatal():
     bench = Bench(replace(FIXED, retryable_http_statuses=frozenset((502,))))
+    error = answered(503)
+    outcome = await bench.run(bench.attempt("first", 0.06, error), bench.attempt("hedge", 10))
+    assert outcome.error is error
+    assert bench.ended == ["first", "hedge!"]
+
+
+@pytest.mark.parametrize("error", [answered(429), answered(500), OPEN])
+async def test_a_hedge_does_not_cost_a_retry_that_the_first_failure_would_have_had(error):
+    bench = Bench()
+    first = answered(503)
     outcome = await bench.run(
-        bench.attempt("first", 10), bench.attempt("hedge", 0.02, answered(503))
+        bench.attempt("first", 0.06, first), bench.attempt("hedge", 0.5, error)
     )
-    assert outcome.error is not None
-    assert outcome.error.http_status == 503
+    assert outcome.error is first
+
+
+# Where a method has side effects: one attempt may see what the other did.
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 412])
+async def test_a_hedge_that_is_told_of_the_first_attempts_effect_does_not_decide(status):
+    bench = Bench(WRITING)
+    hedge = bench.attempt("hedge", 0.02, answered(status))
+    assert await bench.run(bench.attempt("first", 3), hedge) is SUCCESS
+    assert bench.ended == ["hedge", "first"]
+    assert (bench.delivered, bench.won) == ([b"first"], [False])
+
+
+@pytest.mark.parametrize("error", [answered(404), answered(412), answered(500), answered(429)])
+async def test_a_first_attempt_that_is_told_of_its_hedges_effect_waits_for_the_hedge(error):
+    bench = Bench(WRITING)
+    outcome = await bench.run(bench.attempt("first", 0.06, error), bench.attempt("hedge", 3))
+    assert outcome is SUCCESS
+    assert bench.ended == ["first", "hedge"]
+    assert (bench.delivered, bench.won) == ([b"hedge"], [True])
+
+
+@pytest.mark.parametrize("error", [answered(409), *EMPTY_HANDED])
+async def test_a_first_attempt_that_was_answered_stands_where_no_hedge_succeeds(error):
+    bench = Bench(WRITING)
+    first = answered(404)
+    outcome = await bench.run(
+        bench.attempt("first", 0.06, first), bench.attempt("hedge", 0.5, error)
+    )
+    assert outcome.error is first
+    assert bench.won == [False]
+
+
+async def test_a_hedge_that_was_never_sent_is_not_waited_for_where_the_first_was_answered():
+    bench = Bench(WRITING)
+    error = answered(404)
+
+    async def queued(call: Call) -> Outcome:
+        if isinstance(call, SubCall):
+            await bench.clock.sleep(10)  # at a limit, further out than the attempt
+        return await Script(bench.attempt("first", 0.06, error))(call)
+
+    begun = bench.clock.now()
+    outcome = await bench.hedge(bench.call(), queued)
+    assert outcome.error is error
+    assert bench.clock.now() == pytest.approx(begun + 0.06)
+    assert len(bench.sent) == 1
+    bench.check_clean()
+
+
+async def test_a_hedges_answer_after_a_first_attempt_of_unknown_effect_is_what_a_retrys_were():
+    bench = Bench(WRITING)
+    error = answered(404)
+    outcome = await bench.run(
+        bench.attempt("first", 0.06, reset()), bench.attempt("hedge", 0.5, error)
+    )
+    assert outcome.error is error
 
 
 async def test_a_hedge_goes_elsewhere_and_is_the_first_to_be_shed():
@@ -294,6 +368,32 @@ async def test_what_the_share_refuses_is_not_taken_from_the_budget():
         await bench.run(bench.attempt("first", 0.5), bench.attempt("hedge", 3))
     assert len(bench.sent) == 1
     assert budget.remaining(bench.clock.now()) == 4
+
+
+@pytest.mark.parametrize(("max_attempts", "hedges"), [(1, 0), (2, 1), (3, 2), (9, 3)])
+@pytest.mark.parametrize("queued_s", [0, 5])
+async def test_hedges_are_attempts_and_no_more_are_sent_than_may_be_made(
+    max_attempts, hedges, queued_s
+):
+    bench = Bench(replace(FIXED, max_hedges=3, max_attempts=max_attempts))
+    call = bench.call()
+
+    async def queued(call: Call) -> Outcome:
+        if isinstance(call, SubCall):  # at a limit: it is an attempt only later
+            await bench.clock.sleep(queued_s)
+        return await Script(bench.attempt("any", 10))(call)
+
+    assert await bench.hedge(call, queued) is SUCCESS
+    assert len(bench.sent) == hedges
+    assert call.attempts == 1 + hedges
+
+
+async def test_a_retry_is_not_hedged_beyond_the_attempts_of_its_call():
+    bench = Bench(replace(FIXED, max_attempts=2))
+    call = bench.call()
+    call.attempts = 1
+    assert await bench.hedge(call, Script(bench.attempt("second", 5))) is SUCCESS
+    assert bench.sent == []
 
 
 async def test_no_hedges_is_none():

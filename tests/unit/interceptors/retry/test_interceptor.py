@@ -100,16 +100,45 @@ async def test_429_is_repeated_only_when_it_says_when():
     assert (await run(IDEMPOTENT, answered(429), None))[1] == 1
     _, attempts, clock, _ = await run(IDEMPOTENT, answered(429, retry_after_s=2), None)
     assert attempts == 2
-    assert clock.slept == [2]
+    assert clock.slept == [pytest.approx(2.05)]
 
 
 async def test_429_was_refused_so_every_method_may_repeat_it():
     assert (await run(UNSAFE, answered(429, retry_after_s=1), None))[1] == 2
 
 
-async def test_the_wait_is_never_shorter_than_retry_after():
-    _, _, clock, _ = await run(IDEMPOTENT, answered(503, retry_after_s=3), None)
-    assert clock.slept == [3]
+@pytest.mark.parametrize(("draw", "slept_s"), [(0.0, 3), (0.5, 3.05), (1.0, 3.1)])
+async def test_the_backoff_comes_on_top_of_retry_after(draw, slept_s):
+    _, _, clock, _ = await run(IDEMPOTENT, answered(503, retry_after_s=3), None, draws=[draw])
+    assert clock.slept == [pytest.approx(slept_s)]
+
+
+async def test_those_who_were_told_the_same_do_not_come_back_in_the_same_instant():
+    clock = FakeClock(auto_jump=True)
+    draws = FakeRng([number / 50 for number in range(50)])
+    interceptor = RetryInterceptor(IDEMPOTENT, clock, draws, Events())
+    calls = [new_call(clock, timeout_s=15) for _ in range(50)]
+    came = []
+
+    async def told_when(call: Call) -> Outcome:
+        call.attempts += 1
+        if call.attempts == 1:
+            return failed(answered(503, retry_after_s=1))
+        came.append(clock.now() - call.arrived_at)
+        return SUCCESS
+
+    await asyncio.gather(*(interceptor(call, told_when) for call in calls))
+    assert len(set(came)) == 50
+    assert 1 <= min(came) < 1.01
+    assert 1.09 < max(came) <= 1.1
+
+
+async def test_a_draw_never_costs_the_retry_that_retry_after_leaves_time_for():
+    outcome, attempts, clock, _ = await run(
+        IDEMPOTENT, answered(503, retry_after_s=3), None, timeout_s=3.04, draws=[1.0]
+    )
+    assert (outcome.error, attempts) == (None, 2)
+    assert clock.slept == [pytest.approx(3.02)]  # half of what is left, for the attempt
 
 
 async def test_a_retry_after_beyond_the_bound_is_told_and_not_waited_for():
@@ -258,6 +287,56 @@ async def test_a_call_deposits_once_unless_its_caller_says_it_is_a_retry(
     await interceptor(call, Script(refused(), refused(), None))
     assert call.attempts == 3
     assert budget.remaining(clock.now()) == deposited
+
+
+class Deposits(RetryBudget):
+    """A budget that notes when each deposit was made."""
+
+    def __init__(self) -> None:
+        super().__init__(RetryBudgetOptions(share=0.5, min_per_s=0))
+        self.at: list[float] = []
+
+    def deposit(self, now: float) -> None:
+        self.at.append(now)
+        super().deposit(now)
+
+
+async def test_what_the_gateway_refused_deposits_nothing():
+    budget = Deposits()
+    clock = FakeClock()
+
+    async def open_breaker(_call: Call) -> Outcome:
+        return failed(OPEN)
+
+    interceptor = RetryInterceptor(IDEMPOTENT, clock, FakeRng(), Events(), budget)
+    for _ in range(100):
+        assert (await interceptor(new_call(clock), open_breaker)).error is not None
+    assert (budget.at, budget.remaining(clock.now())) == ([], 0)
+
+
+@pytest.mark.parametrize(("sent", "deposits"), [(True, 1), (False, 0)])
+async def test_a_cancelled_call_deposits_if_it_was_sent(sent, deposits):
+    budget = Deposits()
+    clock = FakeClock()
+
+    async def waits(call: Call) -> Outcome:
+        call.attempts += sent  # else it waits for its turn
+        await clock.sleep(10)
+        return SUCCESS
+
+    interceptor = RetryInterceptor(IDEMPOTENT, clock, FakeRng(), Events(), budget)
+    task = asyncio.ensure_future(interceptor(new_call(clock), waits))
+    while not clock.slept:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(budget.at) == deposits
+
+
+async def test_a_calls_own_deposit_can_pay_for_its_retry():
+    budget = RetryBudget(RetryBudgetOptions(share=1, min_per_s=0))
+    assert (await run(IDEMPOTENT, answered(503), None, budget=budget))[1] == 2
 
 
 async def test_all_methods_of_an_upstream_spend_one_budget():
