@@ -2,12 +2,17 @@
 
 `transcode` builds requests and reads answers, `downstream` moves them; neither
 imports the other. Failures of the transport are raised as `CallError`.
+
+A request that is cancelled before a byte of it was handed to a socket says so: the cause
+of the CancelledError is the CallError of what it waited for (`unsent`).
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+from gateway.core.errors import CallError
 
 
 @dataclass(slots=True)
@@ -32,6 +37,9 @@ class HttpRequest:
     body: bytes | AsyncIterator[bytes] | None = None
     repeatable: bool = True
     """Whether a request of a safe verb may be sent again where its connection was stale."""
+    told_at: float | None = None
+    """When the time that the headers tell was true, in monotonic seconds. The client's own:
+    what passes from then on, in a redirect or a second sending, it takes off."""
 
 
 @dataclass(slots=True)
@@ -41,6 +49,22 @@ class HttpAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def unsent(ended: BaseException) -> CallError | None:
+    """Return what a request still waited for when it was cancelled.
+
+    Args:
+        ended: the CancelledError, or what was raised from it.
+
+    Returns:
+        None where it may have been sent, or nobody knows.
+    """
+    while (cause := ended.__cause__) is not None:
+        if isinstance(cause, CallError):
+            return cause
+        ended = cause
+    return None
 
 
 class HttpStream(Protocol):

@@ -33,6 +33,8 @@ class Keeper(Protocol):
     """Who owns connections."""
 
     name: str
+    heard: int
+    """Counts what arrived on any connection."""
 
     def connected(self, connection: "Connection") -> None:
         """Own a connection whose socket is open."""
@@ -213,6 +215,7 @@ class Connection(AnswerParser, asyncio.Protocol):
             return
         size_before = self._size
         self._begun_bytes += len(data)
+        self._keeper.heard += 1
         try:
             self._parser.feed_data(data)
         except STOPPED:

@@ -7,14 +7,16 @@ Rules:
 3. What the resolver said is kept for `resolved_for_s`, ten seconds, but for one second
    at most once no address could be connected to: it may have moved. It is asked for once
    at a time, and not at all where the host is an address.
-4. TLS checks the certificate and the URL's name, wherever the address leads, and offers
+4. A resolver that fails takes no upstream away (RFC 8767): what it said last is used for
+   another second at a time, and at once while it lets one wait for longer than a quarter
+   of the time limit. That there is no such name is believed, and forgets the addresses.
+5. TLS checks the certificate and the URL's name, wherever the address leads, and offers
    HTTP/1.1 only.
 """
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -24,35 +26,15 @@ from gateway.core.clock import Clock
 from gateway.core.deadline import Expired, Expiry
 from gateway.downstream import errors
 from gateway.downstream.options import ClientOptions
+from gateway.downstream.resolve import Resolve, is_answer, numeric, resolve_by_system
 
 _RESOLVED_AFTER_FAILURE_S = 1.0
+_STALE_AFTER_SHARE = 0.25
+"""Of the time limit, until known addresses are used without the resolver's word."""
 _NEXT_ADDRESS_S = 0.25
 _TLS_SHUTDOWN_S = 1.0
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
-
-Resolve = Callable[[str, int], Awaitable[list[Any]]]
-"""Returns for a host and a port what getaddrinfo does; an OSError where there is nothing."""
-
-
-async def resolve_by_system(host: str, port: int) -> list[Any]:
-    """Return the addresses that the system's resolver knows."""
-    loop = asyncio.get_running_loop()
-    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-
-
-def numeric(host: str, port: int) -> list[Any]:
-    """Return the address that `host` is, as getaddrinfo does; nothing where it is a name."""
-    try:
-        return socket.getaddrinfo(
-            host,
-            port,
-            type=socket.SOCK_STREAM,
-            proto=socket.IPPROTO_TCP,
-            flags=socket.AI_NUMERICHOST,
-        )
-    except (OSError, UnicodeError):
-        return []
 
 
 def new_tls(options: ClientOptions) -> ssl.SSLContext | None:
@@ -97,6 +79,7 @@ class Dialer:
         self._is_name = not self._addresses
         self._fresh_until = float("-inf")
         self._resolving: asyncio.Task[list[Any]] | None = None
+        self._stale_at = 0.0  # from then on, known addresses are used while it is asked for
 
     async def connect(self, factory: Callable[[], _Protocol]) -> _Protocol:
         """Return a connected protocol, TLS established.
@@ -107,7 +90,7 @@ class Dialer:
         until = self._clock.now() + self._timeout_s
         try:
             with Expiry(self._clock, until):
-                addresses = await self._resolve()
+                addresses = await self._resolved()
         except Expired:
             raise errors.slow_to_resolve(self._name, self._host) from None
         except UnicodeError as error:
@@ -143,26 +126,50 @@ class Dialer:
             )
         return protocol
 
-    async def _resolve(self) -> list[Any]:
-        if not self._is_name or self._clock.now() < self._fresh_until:
+    async def _resolved(self) -> list[Any]:
+        now = self._clock.now()
+        if not self._is_name or now < self._fresh_until:
             return self._addresses
-        if self._resolving is None:
-            loop = asyncio.get_running_loop()
-            self._resolving = loop.create_task(self._ask())
-            self._resolving.add_done_callback(self._resolved)
-        return await asyncio.shield(self._resolving)
+        asked = self._resolving
+        if asked is None:
+            asked = self._resolving = asyncio.get_running_loop().create_task(self._ask())
+            asked.add_done_callback(self._answered)
+            self._stale_at = now + self._timeout_s * _STALE_AFTER_SHARE
+        if not self._addresses:
+            return await asyncio.shield(asked)
+        if now < self._stale_at:
+            try:
+                with Expiry(self._clock, self._stale_at):
+                    return await asyncio.shield(asked)
+            except Expired:
+                pass
+            except OSError:
+                if not self._addresses:  # it said that there is no such name
+                    raise
+        return self._addresses
 
     async def _ask(self) -> list[Any]:
-        addresses = await self._resolve_name(self._host, self._port)
+        try:
+            addresses = await self._resolve_name(self._host, self._port)
+        except OSError as error:
+            if is_answer(error):
+                self._addresses = []
+            raise
         if not addresses:
+            self._addresses = []
             raise OSError("no address")
         return addresses
 
-    def _resolved(self, asked: asyncio.Task[list[Any]]) -> None:
+    def _answered(self, asked: asyncio.Task[list[Any]]) -> None:
         self._resolving = None
-        if not asked.cancelled() and asked.exception() is None:
+        if asked.cancelled():
+            return
+        now = self._clock.now()
+        if asked.exception() is None:
             self._addresses = asked.result()
-            self._fresh_until = self._clock.now() + self._resolved_for_s
+            self._fresh_until = now + self._resolved_for_s
+        elif self._addresses:
+            self._fresh_until = now + min(self._resolved_for_s, _RESOLVED_AFTER_FAILURE_S)
 
     def _doubt(self) -> None:
         self._fresh_until = min(self._fresh_until, self._clock.now() + _RESOLVED_AFTER_FAILURE_S)

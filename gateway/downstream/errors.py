@@ -59,6 +59,18 @@ def unreachable(upstream: str, at: str, error: OSError) -> CallError:
     return _error(upstream, f"is not reachable at {at}: {_why(error)}", Reason.UPSTREAM_UNREACHABLE)
 
 
+def no_place(upstream: str, max_connections: int) -> CallError:
+    """The gateway's own connections were all in use until the request's time was over."""
+    return CallError(
+        Code.RESOURCE_EXHAUSTED,
+        Reason.CONCURRENCY_LIMIT,
+        f"all {max_connections} connections of the gateway to upstream {upstream!r} are in use:"
+        " it never sent the request; pool.max_connections bounds them",
+        transient=True,
+        upstream=upstream,
+    )
+
+
 def turned_away(upstream: str) -> CallError:
     """The connection was closed as soon as it was made."""
     text = "is not reachable: it closed the connection at once"

@@ -24,11 +24,13 @@ Rules:
 6. A request body that is an iterator is sent in chunks as fast as the socket takes
    them. What it raises is what the call raises; the connection is then closed.
 7. What a request waited for its connection (a place, a name, TCP, TLS) is taken off the
-   time that it tells the upstream.
+   time that it tells the upstream; so is what an earlier sending of it took, here or on the
+   way to where it was redirected.
 8. Redirects are not followed here (`redirects.py`), cookies not kept, proxies of the
    environment not used, and no compression is asked for.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -102,8 +104,12 @@ class Http1Client:
         self, request: HttpRequest, max_body_bytes: int | None, max_error_bytes: int
     ) -> tuple[Connection, HttpAnswer | None]:
         """Return the whole answer, or None with a connection that has its headers."""
-        head = self._head.write(request)
         body, method = request.body, request.method
+        if request.told_at is None:
+            request.told_at = self._clock.now()
+        else:
+            self._take_off(request)
+        head = self._head.write(request)
         at_once, later = b"", None
         if body is not None:
             if isinstance(body, bytes) and len(body) <= _ONE_WRITE_BYTES:
@@ -132,16 +138,26 @@ class Http1Client:
                 if not (repeatable and connection.untouched and _is_reset(error)):
                     raise
             repeatable = False
-            connection, head = await self._wait(request, fresh=True)
+            try:
+                connection, head = await self._wait(request, fresh=True)
+            except asyncio.CancelledError as cancelled:
+                cancelled.__cause__ = None  # it was sent once
+                raise
 
     async def _wait(
         self, request: HttpRequest, *, sure: bool = False, fresh: bool = False
     ) -> tuple[Connection, bytes]:
         """Return a connection that had to be waited for, and the head as it is then."""
-        began_at = self._clock.now()
         connection = await self._pool.wait(sure=sure, fresh=fresh)
-        _take_off(request.headers, self._clock.now() - began_at)
+        self._take_off(request)
         return connection, self._head.write(request)
+
+    def _take_off(self, request: HttpRequest) -> None:
+        """Tell the upstream that it has less time, by what has passed since it was told."""
+        now = self._clock.now()
+        if request.told_at is not None:
+            _take_off(request.headers, now - request.told_at)
+        request.told_at = now
 
     async def close(self) -> None:
         """Close every connection, and fail every request that waits or is under way."""

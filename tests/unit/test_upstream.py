@@ -123,7 +123,13 @@ async def test_an_upstream_that_can_be_connected_to_again_is_led_up_from_one():
         wired = Wired("breaker: {disabled: true}", ONCE, url=f"http://{server.address}")
         upstream, limiter = wired.upstream, wired.upstream.limiter
         assert limiter is not None
-        wired.answer = failing(refused())
+
+        async def away(call: Call) -> Outcome:
+            # As its pool tells of a connection that failed.
+            call.endpoint.connections._told(refused(), wired.clock.now())
+            return failed(refused())
+
+        wired.answer = away
         assert reasons([await wired.run() for _ in range(4)])[-1] is Reason.NO_ENDPOINT
         assert limiter.limit > 1
         wired.answer = Gate()

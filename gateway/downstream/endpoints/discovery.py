@@ -7,18 +7,20 @@ Rules:
    first wait for the resolver and are told what it says.
 3. Names are asked for again every `refresh_interval_s`, drawn around it by a tenth; as
    long as nothing is known of one, every second. A look-up that fails, finds nothing or
-   takes longer than five seconds changes nothing.
+   takes longer than five seconds changes nothing. One that was given up still runs, so
+   that no other is begun for its name; what it says late is taken then.
 4. There are at most 256 endpoints; what is behind them in the order of declaration, then
    of addresses, is left out.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.core.clock import Clock, Rng
 from gateway.core.deadline import Expired, Expiry
-from gateway.downstream.dial import Resolve, numeric
 from gateway.downstream.endpoints.options import Discovery
+from gateway.downstream.resolve import Resolve, numeric
 
 MAX_ENDPOINTS = 256
 _JITTER = 0.1
@@ -97,6 +99,7 @@ class Directory:
         self._rng = rng
         self._changed = changed
         self._known: dict[Place, list[Place]] = {}
+        self._asked: dict[Place, asyncio.Task[list[Place]]] = {}
         self.names = [
             place for place in self._declared if mode is Discovery.ADDRESSES and not numeric(*place)
         ]
@@ -120,9 +123,24 @@ class Directory:
             await self._clock.sleep(jittered(interval_s, self._rng))
 
     async def _look_up(self, name: Place) -> list[Place]:
-        host, port = name
+        asked = self._asked.get(name)
+        if asked is None:
+            asked = asyncio.get_running_loop().create_task(self._ask(name))
+            self._asked[name] = asked
         try:
             with Expiry(self._clock, self._clock.now() + _LOOK_UP_TIMEOUT_S):
-                return addresses_of(await self._resolve(host, port), port)
-        except (Expired, OSError, UnicodeError):
+                await asyncio.shield(asked)
+        except Expired:
+            return []
+        except asyncio.CancelledError:
+            asked.cancel()
+            raise
+        del self._asked[name]
+        return asked.result()
+
+    async def _ask(self, name: Place) -> list[Place]:
+        host, port = name
+        try:
+            return addresses_of(await self._resolve(host, port), port)
+        except (OSError, UnicodeError):
             return []

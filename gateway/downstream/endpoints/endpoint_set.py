@@ -23,11 +23,11 @@ from typing import Any
 
 from gateway.core.clock import Clock, Rng
 from gateway.core.endpoint import Endpoint
-from gateway.core.errors import CallError, Reason
+from gateway.core.errors import CallError, Reason, Sent
 from gateway.core.events import EndpointChanged, Events, UpstreamReachability
 from gateway.core.outcome import Kind, Outcome
 from gateway.core.state import EndpointState
-from gateway.downstream.dial import Resolve, place_of, resolve_by_system
+from gateway.downstream.dial import place_of
 from gateway.downstream.endpoints.balance import Balancer
 from gateway.downstream.endpoints.discovery import MAX_ENDPOINTS, Directory, Place, shown
 from gateway.downstream.endpoints.member import Member, MemberMaker, State
@@ -35,6 +35,7 @@ from gateway.downstream.endpoints.options import Discovery, EndpointOptions
 from gateway.downstream.endpoints.outliers import Change
 from gateway.downstream.endpoints.reachability import failed_to_connect
 from gateway.downstream.endpoints.watch import Ejector, HealthChecker, Prober, Tasks
+from gateway.downstream.resolve import Resolve, resolve_by_system
 
 _NEVER = float("inf")
 
@@ -75,7 +76,9 @@ class EndpointSet:
         if options.outlier is not None and several:
             self._ejector = Ejector(options.outlier, clock, self._say)
         self._prober, self._checker = self._watchers(options)
-        self._maker = MemberMaker(options, clock, rng, resolve)
+        reachability = options.reachability
+        self._verifies = reachability is not None and reachability.consecutive_failures > 1
+        self._maker = MemberMaker(options, clock, rng, resolve, self._connected)
         self._members: dict[Place, Member] = {}
         self._leaving: set[Member] = set()
         self._usable: list[Member] = []
@@ -148,14 +151,8 @@ class EndpointSet:
     def _failed(
         self, member: Member, outcome: Outcome, error: CallError, duration_s: float, now: float
     ) -> None:
-        reachability, began_at = member.reachability, now - duration_s
-        connected = member.connections.connected_since(began_at)
-        if failed_to_connect(error, connected=connected):
-            self.last_failure = _words(error)
-            if reachability.failed(began_at):
-                self._changed(member, self.last_failure)
-        elif _got_through(outcome, error):
-            reachability.got_through()
+        if _got_through(outcome, error):
+            member.reachability.got_through()
         if not is_failure(outcome):
             self._balancer.lasted(member, duration_s, now)
             return
@@ -247,6 +244,17 @@ class EndpointSet:
 
     # How they are
 
+    def _connected(self, member: Member, failure: CallError | None, began_at: float) -> None:
+        if failure is None:
+            member.reachability.got_through()
+        elif failed_to_connect(failure):
+            self.last_failure = _words(failure)
+            if member.reachability.failed(began_at):
+                self._changed(member, self.last_failure)
+            elif self._verifies and member.reachability.failures == 1 and not self._closed:
+                assert self._prober is not None
+                self._watch(member, self._prober.verify(member))
+
     def _probed(self, member: Member, failure: CallError | None) -> None:
         if failure is not None:
             self.last_failure = _words(failure)
@@ -314,10 +322,10 @@ def is_failure(outcome: Outcome) -> bool:
 
 
 def _got_through(outcome: Outcome, error: CallError) -> bool:
-    """Tell whether an attempt that failed had a connection; what ran out of time may not have."""
+    """Tell whether an attempt that failed had a connection."""
     if error.http_status is not None:
         return True
-    return outcome.kind is Kind.FAILURE and error.reason is not Reason.ATTEMPT_TIMEOUT
+    return outcome.kind is Kind.FAILURE and error.sent is not Sent.NOT_SENT
 
 
 def _words(error: CallError) -> str:

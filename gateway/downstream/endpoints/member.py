@@ -3,10 +3,12 @@
 import asyncio
 import dataclasses
 import enum
+from collections.abc import Callable
 
 from gateway.core.clock import Clock, Rng
+from gateway.core.errors import CallError
 from gateway.core.http import HttpClient
-from gateway.downstream.dial import Dialer, Resolve, new_tls
+from gateway.downstream.dial import Dialer, new_tls
 from gateway.downstream.endpoints.balance import Load
 from gateway.downstream.endpoints.discovery import Place, shown
 from gateway.downstream.endpoints.health import Health
@@ -17,6 +19,7 @@ from gateway.downstream.http1 import Http1Client
 from gateway.downstream.options import ClientOptions
 from gateway.downstream.pool import Pool
 from gateway.downstream.redirects import at_origin, following
+from gateway.downstream.resolve import Resolve
 
 
 class State(enum.StrEnum):
@@ -41,6 +44,7 @@ class Member(Load):
         health: what it says itself; None where it is not asked.
         clock: for the client.
         rng: for the client.
+        told: of connections to it that came about or failed, as `Pool` is.
     """
 
     __slots__ = (
@@ -67,10 +71,13 @@ class Member(Load):
         health: Health | None,
         clock: Clock,
         rng: Rng,
+        told: "Told",
     ) -> None:
         super().__init__(clock.now())
         self.address = address
-        self.connections = Pool(options, clock, rng, dialer)
+        self.connections = Pool(
+            options, clock, rng, dialer, lambda failure, began_at: told(self, failure, began_at)
+        )
         self.origin = Http1Client(at_origin(options), clock, rng, self.connections)
         """For questions to the server itself, whatever path the upstream's URL has."""
         self.client: HttpClient = (
@@ -99,6 +106,9 @@ class Member(Load):
         return State.HEALTHY
 
 
+Told = Callable[[Member, CallError | None, float], None]
+
+
 class MemberMaker:
     """Makes the members of one upstream; they share what TLS is checked by.
 
@@ -107,13 +117,17 @@ class MemberMaker:
         clock: for their clients.
         rng: for their clients.
         resolve: knows the addresses of names.
+        told: of connections to them that came about or failed, as `Pool` is.
     """
 
-    def __init__(self, options: EndpointOptions, clock: Clock, rng: Rng, resolve: Resolve) -> None:
+    def __init__(
+        self, options: EndpointOptions, clock: Clock, rng: Rng, resolve: Resolve, told: Told
+    ) -> None:
         self._options = options
         self._clock = clock
         self._rng = rng
         self._resolve = resolve
+        self._told = told
         self._tls = new_tls(options.client)
 
     def new(self, place: Place, record: Record | None) -> Member:
@@ -132,4 +146,5 @@ class MemberMaker:
             health=Health(options.health) if options.health else None,
             clock=clock,
             rng=self._rng,
+            told=self._told,
         )

@@ -1,4 +1,4 @@
-"""Whether an endpoint can be connected to, as attempts and probes tell.
+"""Whether an endpoint can be connected to, as its connections, attempts and probes tell.
 
     REACHABLE --so many failures in a row--> UNREACHABLE --a probe connects--> REACHABLE
 
@@ -7,11 +7,16 @@ Rules:
    An attempt that got hold of a connection, however it ended, breaks the row.
 2. From then on attempts do not choose it, and only a probe brings it back: what attempts
    from before still say is about a server that may be gone.
-3. Failures of attempts that began before a probe connected count for nothing either.
+3. Failures of connections that were begun before a probe connected count for nothing either.
 4. What counts as a connection that failed: no address, none that accepts in time, no TLS.
-   Never a wait for a place among the gateway's own connections. An attempt that ran out
-   of time while the endpoint had not one connection counts too: calls that are
-   shorter than `connect_timeout_s` would otherwise never tell.
+   Never a wait for a place among the gateway's own connections, nor an attempt that ran
+   out of time: the connection that was being made for it goes on within
+   `connect_timeout_s` and tells for itself (rule 5 of pool.py), so that calls which are
+   shorter find out about an endpoint that answers nothing, and about no other.
+5. After the first failure the next try need not be a call's: probes verify it, for calls
+   may already go elsewhere (watch.py).
+6. Nothing counts while connections to it work: what cannot be looked up, or takes no more
+   connections than it has, is not away (rule 6 of pool.py).
 """
 
 import enum
@@ -51,16 +56,9 @@ TRANSITIONS: dict[tuple[State, Sign], State] = {
 }
 
 
-def failed_to_connect(error: CallError, *, connected: bool) -> bool:
-    """Tell whether an attempt's error is a connection that failed.
-
-    Args:
-        error: how the attempt ended.
-        connected: whether the endpoint had a connection meanwhile.
-    """
-    if error.reason in _CONNECTING:
-        return error.sent is Sent.NOT_SENT
-    return error.reason is Reason.ATTEMPT_TIMEOUT and not connected
+def failed_to_connect(error: CallError) -> bool:
+    """Tell whether an error is a connection that failed."""
+    return error.reason in _CONNECTING and error.sent is Sent.NOT_SENT
 
 
 class Reachability:
@@ -93,7 +91,7 @@ class Reachability:
         """A connection failed; return whether that made it unreachable.
 
         Args:
-            began_at: when the attempt began, in monotonic seconds.
+            began_at: when it was begun, in monotonic seconds.
         """
         if began_at < self._since:
             return False

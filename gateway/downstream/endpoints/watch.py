@@ -59,6 +59,14 @@ class Prober:
             if failure is None:
                 return
 
+    async def verify(self, member: Member) -> None:
+        """Try while one more failure would make it unreachable; its pool tells of each."""
+        reachability = member.reachability
+        while reachability.failures and reachability.reachable:
+            await self._clock.sleep(jittered(self._options.probe_interval_s, self._rng))
+            if reachability.failures and reachability.reachable:
+                await self._connect(member)
+
     async def _connect(self, member: Member) -> CallError | None:
         pool = member.connections
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from support.upstream import RawUpstream
 from unit.downstream.sockets import OK, Reader, Writer, always, client_of, fetch, head
 
 from gateway.core.errors import CallError, Reason
-from gateway.downstream.dial import Dialer, new_tls, numeric, place_of
+from gateway.downstream.dial import Dialer, new_tls, place_of
 from gateway.downstream.options import ClientOptions
+from gateway.downstream.resolve import SystemResolver, is_answer, numeric
 
 CERTIFICATE = str(Path(__file__).parent / "localhost.pem")
 
@@ -24,9 +26,15 @@ class Resolver:
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.host = host
         self.asked: list[tuple[str, int]] = []
+        self.failure: OSError | None = None
+        self.hangs = False
 
     async def __call__(self, host: str, port: int) -> list:
         self.asked.append((host, port))
+        if self.failure is not None:
+            raise self.failure
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
         if not self.host:
             return []
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (self.host, port))]
@@ -159,3 +167,94 @@ async def test_no_address_is_a_name_that_does_not_resolve():
     with pytest.raises(CallError) as raised:
         await dial(dialer)
     assert raised.value.reason is Reason.UPSTREAM_UNRESOLVED
+
+
+async def test_a_resolver_that_fails_takes_no_upstream_away():
+    clock, resolver = FakeClock(), Resolver()
+    async with RawUpstream(always(OK)) as upstream:
+        _, port = place_of(upstream.url)
+        dialer = dialer_of(clock, resolver, f"http://shop.example:{port}")
+        await dial(dialer)
+        resolver.failure = socket.gaierror(socket.EAI_AGAIN, "try again")
+        for _ in range(3):
+            clock.advance(11)
+            await dial(dialer)
+            await dial(dialer)  # within the second that it is not asked again
+        assert len(resolver.asked) == 4
+        clock.advance(1.1)
+        await dial(dialer)
+        assert len(resolver.asked) == 5
+
+
+async def test_a_resolver_that_does_not_answer_is_waited_for_once():
+    clock, resolver = FakeClock(), Resolver()
+    async with RawUpstream(always(OK)) as upstream:
+        _, port = place_of(upstream.url)
+        dialer = dialer_of(clock, resolver, f"http://shop.example:{port}", connect_timeout_s=2.0)
+        await dial(dialer)
+        resolver.hangs = True
+        clock.advance(11)
+        slow = asyncio.create_task(dial(dialer))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        clock.advance(0.49)
+        await asyncio.sleep(0)
+        assert clock.pending
+        clock.advance(0.02)
+        await slow
+        await dial(dialer)
+        assert len(resolver.asked) == 2
+        dialer.close()
+        await asyncio.sleep(0)
+
+
+async def test_that_there_is_no_such_name_is_believed():
+    clock, resolver = FakeClock(), Resolver()
+    async with RawUpstream(always(OK)) as upstream:
+        _, port = place_of(upstream.url)
+        dialer = dialer_of(clock, resolver, f"http://shop.example:{port}")
+        await dial(dialer)
+        clock.advance(11)
+        for code in (socket.EAI_NONAME, socket.EAI_AGAIN):  # nothing is left to fall back on
+            resolver.failure = socket.gaierror(code, "no")
+            with pytest.raises(CallError) as raised:
+                await dial(dialer)
+            assert raised.value.reason is Reason.UPSTREAM_UNRESOLVED
+
+
+async def test_the_systems_resolver_is_asked_once_at_a_time_and_for_so_many_names():
+    release, asked = threading.Event(), []
+
+    def look_up(host: str, port: int) -> list:
+        asked.append(host)
+        if host != "good":
+            release.wait(10)
+        return [host, port]
+
+    resolve = SystemResolver(look_up, most=3)
+    hung = [asyncio.create_task(resolve(host, 1)) for host in ("a", "a", "b")]
+    await asyncio.sleep(0)
+    try:
+        assert await resolve("good", 1) == ["good", 1]
+        gone = asyncio.create_task(resolve("a", 1))
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        hung.append(asyncio.create_task(resolve("c", 1)))
+        await asyncio.sleep(0)
+        with pytest.raises(OSError, match="3 names"):
+            await resolve("good", 1)
+    finally:
+        release.set()
+    assert await asyncio.gather(*hung) == [["a", 1], ["a", 1], ["b", 1], ["c", 1]]
+    assert sorted(asked) == ["a", "b", "c", "good"]
+
+
+async def test_what_a_look_up_raises_is_raised():
+    def look_up(_host: str, _port: int) -> list:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    with pytest.raises(socket.gaierror) as raised:
+        await SystemResolver(look_up)("a", 1)
+    assert is_answer(raised.value)

@@ -17,7 +17,7 @@ from unit.downstream.sockets import OK, RESET, Reader, Writer, always, facts, fe
 
 from gateway.core.clock import SystemClock
 from gateway.core.errors import CallError, Reason, Sent
-from gateway.core.http import HttpRequest
+from gateway.core.http import HttpRequest, unsent
 from gateway.downstream.http1 import Http1Client
 from gateway.downstream.options import ClientOptions
 from gateway.downstream.parse import AnswerParser
@@ -706,17 +706,25 @@ async def silent_tls():
         yield upstream.url.replace("http:", "https:"), open_now
 
 
-async def test_a_cancel_during_the_handshake_closes_the_socket_at_once():
+async def test_a_cancel_during_the_handshake_leaves_it_to_the_next_call():
     async with silent_tls() as (url, connections):
-        async with client_of(url, max_connections=1) as client:
-            for count in (1, 2, 3):
+        async with client_of(url, max_connections=1, connect_timeout_s=0.3) as client:
+            for _ in range(3):
                 task = asyncio.create_task(fetch(client))
-                await until(lambda count=count: connections["ever"] == count)
+                await until(lambda: connections["ever"])
+                await asyncio.sleep(0)
                 task.cancel()
-                with pytest.raises(asyncio.CancelledError):
+                with pytest.raises(asyncio.CancelledError) as cancelled:
                     await task
-                await until(lambda: not connections["open"])
-                assert client._pool._open == 0
+                waited_for = unsent(cancelled.value)
+                assert waited_for is not None
+                assert waited_for.reason is Reason.UPSTREAM_UNREACHABLE
+            assert connections["ever"] == 1
+            with pytest.raises(CallError, match="connecting took too long"):
+                await fetch(client)
+            assert connections["ever"] == 1
+            assert client._pool._open == 0
+            await until(lambda: not connections["open"])
 
 
 async def test_a_handshake_that_takes_too_long_was_not_sent():
@@ -807,3 +815,24 @@ async def test_what_a_request_waited_for_its_place_is_taken_off_the_time_it_tell
         await asyncio.gather(first, second)
         await client.close()
     assert seen == [told, left]
+
+
+async def test_what_an_earlier_sending_took_is_taken_off_too():
+    seen: list[str] = []
+    clock = FakeClock()
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        while True:
+            lines = (await head(reader)).decode().split("\r\n")
+            seen.append(next(line for line in lines if "x-server-timeout" in line))
+            if len(seen) == 2:
+                clock.advance(2.0)
+                return  # without a byte
+            writer.write(OK)
+
+    async with RawUpstream(serve) as upstream:
+        client = Http1Client(ClientOptions(name="shop", url=upstream.url), clock, FakeRng())
+        for _ in range(2):
+            await fetch(client, HttpRequest("GET", "/v1", {"x-server-timeout": "5.000"}))
+        await client.close()
+    assert [line[18:] for line in seen] == ["5.000", "5.000", "3.000"]

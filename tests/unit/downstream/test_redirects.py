@@ -1,6 +1,8 @@
 import pytest
 from aiohttp import web
-from support.upstream import Upstream
+from fakes.clock import FakeClock, FakeRng
+from support.upstream import RawUpstream, Upstream
+from unit.downstream.sockets import OK, Reader, Writer, head
 
 from gateway.core.clock import SystemClock, system_rng
 from gateway.core.http import HttpRequest
@@ -167,3 +169,25 @@ async def test_a_stream_is_followed_too():
             assert (answer.status, await answer.read_up_to(10)) == (200, b"{}")
         await client.close()
     assert upstream.requests == ["GET /a", "GET /b"]
+
+
+async def test_what_a_hop_took_is_taken_off_the_time_that_the_next_is_told():
+    clock, seen = FakeClock(), []
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        while True:
+            lines = (await head(reader)).decode().split("\r\n")
+            seen.append(next(line for line in lines if "x-server-timeout" in line))
+            clock.advance(1.5)
+            if len(seen) == 1:
+                writer.write(b"HTTP/1.1 302 F\r\nlocation: /b\r\ncontent-length: 0\r\n\r\n")
+            else:
+                writer.write(OK)
+
+    async with RawUpstream(serve) as upstream:
+        options = ClientOptions(name="shop", url=upstream.url, max_redirects=1)
+        client = new_client(options, clock, FakeRng())
+        request = HttpRequest("GET", "/a", {"x-server-timeout": "5.000"})
+        await client.fetch(request, max_body_bytes=9, max_error_bytes=9)
+        await client.close()
+    assert [line[18:] for line in seen] == ["5.000", "3.500"]

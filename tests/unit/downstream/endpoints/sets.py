@@ -18,6 +18,7 @@ from gateway.core.outcome import SUCCESS, Outcome, failed
 from gateway.downstream.endpoints import EndpointOptions, EndpointSet
 from gateway.downstream.endpoints.discovery import Place
 from gateway.downstream.endpoints.member import Member
+from gateway.downstream.endpoints.reachability import failed_to_connect
 from gateway.downstream.options import ClientOptions
 
 
@@ -66,12 +67,14 @@ class Shop:
     ) -> None:
         """End an attempt: with an outcome, an error, or by a cancel (None)."""
         outcome = failed(end) if isinstance(end, CallError) else end
+        if isinstance(end, CallError) and failed_to_connect(end):
+            self.set._connected(member, end, self.clock.now() - duration_s)
         self.set.ended(member, outcome, duration_s, self.clock.now())
 
     def end_each(self, end: CallError | None, times: int = 1) -> None:
         """End attempts at every member alike."""
         for member in list(self.set._members.values()) * times:
-            member.in_flight += 1
+            member.take(self.clock.now())
             self.end(member, SUCCESS if end is None else end)
 
     async def ask(self, target: str = "/v1") -> str:

@@ -57,7 +57,8 @@ class Watched:
     """A directory over a resolver that answers as told; its time jumps."""
 
     def __init__(self, *answers: Any, mode: Discovery = Discovery.ADDRESSES) -> None:
-        self.clock = FakeClock(auto_jump=True)
+        self.clock = FakeClock()
+        self.late: asyncio.Future[Any] | None = None
         self.answers = list(answers)
         self.asked_at: list[float] = []
         self.seen: list[tuple[float, list[str]]] = []
@@ -76,7 +77,8 @@ class Watched:
         self.asked_at.append(self.clock.now() - 1000)
         answer = self.answers.pop(0)
         if answer is None:
-            await asyncio.get_running_loop().create_future()
+            self.late = asyncio.get_running_loop().create_future()
+            answer = await self.late
         if isinstance(answer, Exception):
             raise answer
         return found(*answer)
@@ -85,11 +87,21 @@ class Watched:
         hosts = [host for host, _ in self.directory.places]
         self.seen.append((self.clock.now() - 1000, hosts))
 
-    async def run(self) -> None:
-        """Watch until the answers are used up."""
+    async def run(self, answer_late_at: float = float("inf"), until: float = 60.0) -> None:
+        """Watch until the answers are used up, or so many seconds have passed."""
         (name,) = self.directory.names
-        with pytest.raises(IndexError):
-            await self.directory.watch(name)
+        watch = asyncio.create_task(self.directory.watch(name))
+        while not watch.done() and self.clock.now() < 1000 + until:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            if self.late is not None and self.clock.now() >= 1000 + answer_late_at:
+                self.late.set_result(self.answers.pop(0))
+                self.late = None
+            self.clock.advance(0.5)
+        watch.cancel()
+        with pytest.raises((IndexError, asyncio.CancelledError)):
+            await watch
+        assert self.clock.pending == 0
 
 
 async def test_names_are_asked_for_again_and_changes_are_told():
@@ -113,11 +125,31 @@ async def test_a_look_up_that_fails_changes_nothing(failure):
     assert watched.asked_at == [0, 10, 20, 30]
 
 
-async def test_a_look_up_that_takes_too_long_changes_nothing():
+async def test_a_name_that_nobody_answers_for_is_asked_for_once():
     watched = Watched(["1.1.1.1"], None, ["2.2.2.2"])
-    await watched.run()
-    assert watched.asked_at == [0, 10, 25, 35]
-    assert len(watched.seen) == 2
+    await watched.run(until=300.0)
+    assert watched.asked_at == [0, 10]
+    assert len(watched.seen) == 1
+
+
+@pytest.mark.parametrize("at", [12.0, 17.0, 28.0])
+async def test_an_answer_that_comes_late_is_taken(at):
+    watched = Watched(["1.1.1.1"], None, ["2.2.2.2"], ["2.2.2.2"])
+    await watched.run(answer_late_at=at)
+    assert [hosts for _, hosts in watched.seen] == [
+        ["1.1.1.1", "10.0.0.9"],
+        ["2.2.2.2", "10.0.0.9"],
+    ]
+    assert watched.asked_at[:2] == [0, 10]
+    assert len(watched.asked_at) == 4
+
+
+async def test_who_stops_watching_leaves_no_look_up():
+    watched = Watched(None)
+    before = asyncio.all_tasks()
+    await watched.run(until=1.0)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
 
 
 async def test_an_unknown_name_is_asked_for_every_second():

@@ -299,10 +299,10 @@ async def test_it_is_refused_at_once_until_a_probe_connects_and_the_probe_serves
         assert shop.set.refusal_s(shop.clock.now()) == pytest.approx(0.2)
         shop.clock.advance(0.1)
         assert shop.set.refusal_s(shop.clock.now()) == pytest.approx(0.1)
-        probes = shop.clock.pending
-        await shop.pass_until(lambda: len(shop.clock.slept) == 3, 0.1)  # two failed
+        # One sleep before it was sure, and two before probes that failed.
+        await shop.pass_until(lambda: len(shop.clock.slept) == 4, 0.1)
         assert shop.choose() is None
-        assert shop.clock.pending == probes
+        assert shop.clock.pending == 1
         await server.listen()
         async with server:
             await shop.pass_until(lambda: shop.set.reachable, 0.05)
@@ -364,12 +364,52 @@ async def test_a_probe_has_a_short_timeout_of_its_own():
             await shop.pass_until(lambda: accepted["ever"] == 2, 0.1)
 
 
-async def test_attempts_shorter_than_connecting_tell_of_an_endpoint_that_answers_nothing():
-    async with opened(options(addresses=(A, B))) as shop:
-        for _ in range(2):
-            shop.member(A).in_flight += 1
-            shop.end(shop.member(A), timed_out())
-        assert shop.changes() == [(NAMES[A], "unreachable")]
+async def test_calls_shorter_than_connecting_find_out_by_the_connections_they_began():
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        await reader.read()
+
+    async with RawUpstream(silent) as upstream:
+        made = options(upstream.url.replace("http:", "https:"), connect_timeout_s=2.0)
+        async with opened(made) as shop:
+            for _ in range(10):
+                calls = []
+                for _ in range(2):
+                    member = shop.choose()
+                    if member is not None:
+                        calls.append((member, asyncio.create_task(fetch(member))))
+                await turns()
+                shop.clock.advance(0.1)
+                for member, task in calls:
+                    task.cancel()
+                    await asyncio.wait([task])
+                    shop.end(member, timed_out(), 0.1)
+                assert shop.changes() == []
+            shop.clock.advance(1.1)
+            await until(lambda: shop.changes() == [(member.address, "unreachable")])
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 5.0])
+async def test_nothing_that_fails_to_connect_makes_unreachable_what_serves(wait_s):
+    """A look-up that fails, and a listener that takes no more: its connections serve on."""
+    async with Server() as server:
+        async with opened(options(addresses=(server.place,))) as shop:
+            server.hold = asyncio.Event()
+            member = shop.choose()
+            held = asyncio.create_task(fetch(member))
+            await until(lambda: server.paths)
+            server._server.close()
+            shop.clock.advance(wait_s)
+            for _ in range(5):
+                await shop.ask()
+            assert shop.changes() == []
+            server.hold.set()
+            assert (await held).status == 200
+            member.connections.retire()
+            await until(lambda: not member.connections._all)
+            for _ in range(2):
+                await shop.ask()
+            assert shop.changes() == [(server.address, "unreachable")]
 
 
 async def test_an_attempt_that_waits_for_its_answer_is_not_one_that_cannot_connect():

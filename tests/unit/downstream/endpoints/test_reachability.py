@@ -71,17 +71,12 @@ def error(reason: Reason, sent: Sent) -> CallError:
         (error(Reason.DRAINING, Sent.NOT_SENT), False),
         (error(Reason.BREAKER_OPEN, Sent.NOT_SENT), False),
         (error(Reason.CONCURRENCY_LIMIT, Sent.NOT_SENT), False),
+        (error(Reason.ATTEMPT_TIMEOUT, Sent.NOT_SENT), False),
+        (error(Reason.ATTEMPT_TIMEOUT, Sent.UNKNOWN), False),
         (reset(), False),
         (answered(503), False),
         (answered(404), False),
     ],
 )
 def test_what_counts_as_a_connection_that_failed(end, counts):
-    assert failed_to_connect(end, connected=False) is counts
-    assert failed_to_connect(end, connected=True) is counts
-
-
-def test_running_out_of_time_counts_where_there_was_no_connection():
-    end = error(Reason.ATTEMPT_TIMEOUT, Sent.UNKNOWN)
-    assert failed_to_connect(end, connected=False)
-    assert not failed_to_connect(end, connected=True)
+    assert failed_to_connect(end) is counts

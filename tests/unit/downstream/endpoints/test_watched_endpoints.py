@@ -6,6 +6,7 @@ import pytest
 from fakes.clock import FakeRng
 from unit.downstream.endpoints.sets import Resolver, Server, opened, options, turns, until
 
+from gateway.core.errors import CallError
 from gateway.core.events import EndpointChanged
 from gateway.core.http import HttpRequest
 from gateway.downstream.endpoints import Discovery, HealthOptions
@@ -222,11 +223,18 @@ async def test_a_server_that_does_not_answer_in_time_is_not_well():
 
 
 async def test_who_cannot_be_connected_to_is_not_well(port):
-    made = options(addresses=(("127.0.0.1", port),), health=HEALTH)
+    made = options(addresses=(("127.0.0.1", port),), health=HEALTH, reachability=None)
     async with opened(made) as shop:
         await shop.pass_until(lambda: "unhealthy" in shop.states().values(), 1.0)
         assert "connection refused" in shop.told(EndpointChanged)[-1].why
-        assert shop.set.reachable  # attempts say that, and probes
+        assert shop.set.reachable
+
+
+async def test_a_health_check_that_cannot_connect_tells_as_attempts_do(port):
+    made = options(addresses=(("127.0.0.1", port),), health=HEALTH)
+    async with opened(made) as shop:
+        await shop.pass_until(lambda: "unreachable" in shop.states().values(), 1.0)
+        assert not shop.set.reachable
 
 
 async def test_no_place_for_a_question_says_nothing_about_health():
@@ -265,3 +273,28 @@ async def test_a_new_endpoint_is_asked_and_one_that_goes_no_more():
             count = len(going.paths)
             await shop.pass_until(lambda: len(coming.paths) > 2, 1.0)
             assert len(going.paths) == count
+
+
+async def test_one_failure_is_verified_although_no_call_goes_there_any_more(port):
+    async with (
+        Server() as well,
+        opened(options(addresses=[("127.0.0.1", port), (well.host, well.port)])) as shop,
+    ):
+        down = shop.member(("127.0.0.1", port))
+        with pytest.raises(CallError):
+            await fetch(down)
+        assert shop.states()[down.address] == "healthy"  # one failure may be chance
+        await shop.pass_until(lambda: shop.states()[down.address] == "unreachable", 0.05)
+        assert shop.clock.now() - 1000 < 0.5
+
+
+async def test_a_failure_that_does_not_come_again_is_forgotten(port):
+    async with opened(options(addresses=[("127.0.0.1", port)])) as shop:
+        member = shop.member(("127.0.0.1", port))
+        with pytest.raises(CallError):
+            await fetch(member)
+        assert member.reachability.failures == 1
+        async with Server(port=port):
+            await shop.pass_until(lambda: not member.reachability.failures, 0.05)
+            assert shop.changes() == []
+            await until(lambda: not shop.set._tasks._running)
