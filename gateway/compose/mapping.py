@@ -87,12 +87,16 @@ class MessageMapping:
     Attributes:
         identity: it hands on the source as it stands.
         new: the class of the target.
+        fills: the fields of the target that it may set; all of them where `identity`.
     """
 
-    __slots__ = ("_copies", "identity", "new")
+    __slots__ = ("_copies", "fills", "identity", "new")
 
-    def __init__(self, new: Any, copies: Sequence[Copy], *, identity: bool) -> None:
+    def __init__(
+        self, new: Any, copies: Sequence[Copy], *, identity: bool, fills: frozenset[str]
+    ) -> None:
         self.new = new
+        self.fills = fills
         self._copies = tuple(copies)
         self.identity = identity
 
@@ -133,7 +137,7 @@ def compile_mapping(
             text = f"{_of(source)} has no fields; say which field of {target.full_name} takes it"
             raise MappingError([("", text)])
         if message.full_name == target.full_name:
-            return MessageMapping(new, (), identity=True)
+            return MessageMapping(new, (), identity=True, fills=frozenset(target.fields_by_name))
         fields = _same(message, target)
     copies, mistakes = [], []
     for name in sorted(fields):
@@ -143,7 +147,7 @@ def compile_mapping(
             mistakes.append((name, str(error.args[0])))
     if mistakes:
         raise MappingError(mistakes)
-    return MessageMapping(new, copies, identity=False)
+    return MessageMapping(new, copies, identity=False, fills=frozenset(fields))
 
 
 def _same(source: Descriptor, target: Descriptor) -> dict[str, str]:

@@ -39,7 +39,7 @@ def no_endpoint(upstream: str, last_failure: str, retry_after_s: float | None) -
         last_failure: why the last connection failed, "" where that is not known.
         retry_after_s: until somebody looks again, None where nobody will.
     """
-    last = f" (last: {last_failure})" if last_failure else ""
+    last = f" (it {last_failure})" if last_failure else ""
     return refused(
         Code.UNAVAILABLE,
         Reason.NO_ENDPOINT,

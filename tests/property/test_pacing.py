@@ -6,15 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.interceptors.pacing.pacer import Pacer, PacingOptions, Ticket
+from gateway.core.criticality import Criticality
+from gateway.interceptors.pacing.pacer import Pacer, PacingOptions
 from gateway.interceptors.pacing.refusal import Refusal
+from gateway.interceptors.pacing.ticket import Ticket
 
 NEAR = 1e-6
 
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("wait"), st.floats(0, 3)),
-        st.tuples(st.just("enter"), st.none() | st.floats(0, 20)),
+        st.tuples(
+            st.just("enter"),
+            st.tuples(st.none() | st.floats(0, 20), st.sampled_from(Criticality)),
+        ),
         st.tuples(st.just("leave"), st.integers(0, 5)),
         st.tuples(st.just("through"), st.just(0)),
         st.tuples(st.just("refused"), st.none() | st.floats(0, 30)),
@@ -38,8 +43,9 @@ class Run:
         self.entered = 0
         self.pauses: list[tuple[float, float]] = []
 
-    def step(self, what: str, value: float | None) -> None:
+    def step(self, what: str, value: object) -> None:
         getattr(self, what)(value)
+        self.line = [(n, t) for n, t in self.line if t.refusal is None]
         assert self.pacer.queued == len(self.line)
 
     def wait(self, seconds: float) -> None:
@@ -60,14 +66,17 @@ class Run:
                 self.pacer.leave(ticket)
         self.now = max(self.now, end)
 
-    def enter(self, patience_s: float | None) -> None:
+    def enter(self, said: tuple[float | None, Criticality]) -> None:
+        patience_s, criticality = said
         number, self.entered = self.entered, self.entered + 1
         deadline_at = float("inf") if patience_s is None else self.now + patience_s
-        entered = self.pacer.enter(self.now, deadline_at)
+        entered = self.pacer.enter(self.now, deadline_at, criticality)
         if isinstance(entered, Ticket):
             self.line.append((number, entered))
+            self.line.sort(key=lambda one: (-one[1].criticality, one[0]))
         elif entered is None:
-            assert not self.line, "somebody came before those that wait"
+            waiting = [ticket.criticality for _, ticket in self.line if ticket.refusal is None]
+            assert criticality > max(waiting, default=0), "somebody came before those that wait"
             self.went.append((self.now, number))
         else:
             assert entered.retry_after_s > 0
@@ -83,14 +92,14 @@ class Run:
         self.pacer.through(self.pacer.round, self.now)
 
     def refused(self, retry_after_s: float | None) -> None:
-        lessons = self.pacer.round
         self.pacer.refused(self.pacer.round, retry_after_s, self.now)
-        if self.pacer.round != lessons and retry_after_s:
-            self.pauses.append((self.now, self.now + retry_after_s))
+        paused_until = self.pacer._lesson.paused_until
+        if paused_until > self.now:
+            assert paused_until <= self.now + 60
+            self.pauses.append((self.now, paused_until))
         if self.pacer.news is not None:
             self.pacer.news = None
             self.pacer.refuse_late(self.now)
-            self.line = [(n, t) for n, t in self.line if t.refusal is None]
 
     def back(self, _: float | None) -> None:
         if self.went and self.went[-1][0] == self.now:  # a breaker refuses at once
@@ -141,10 +150,12 @@ def test_nothing_leaves_before_a_pause_ends(steps, requests):
 
 
 @given(STEPS, st.none() | st.integers(1, 100))
-def test_what_goes_goes_in_the_order_of_arrival(steps, requests):
+def test_what_goes_goes_in_the_order_of_arrival_among_its_like(steps, requests):
     one = run(steps, PacingOptions(requests=requests, max_queued=10), exactly)
-    numbers = [number for _, number in one.went]
-    assert numbers == sorted(numbers)
+    said = [value[1] for what, value in steps if what == "enter"]
+    for criticality in Criticality:
+        numbers = [number for _, number in one.went if said[number] is criticality]
+        assert numbers == sorted(numbers)
     assert one.pacer.queued <= 10
 
 
@@ -168,7 +179,8 @@ def test_a_rate_is_taught_and_never_below_one_in_ten_seconds(steps):
 
 @pytest.mark.parametrize("requests", [None, 1000])
 def test_the_steps_above_reach_a_lesson_with_a_pause(requests):
-    steps = [("enter", None), ("wait", 0.6), ("refused", 5.0)] * 3 + [("enter", None)] * 3
+    enter = ("enter", (None, Criticality.CRITICAL))
+    steps = [enter, ("wait", 0.15), ("refused", 5.0)] * 7 + [enter] * 3
     one = run(steps, PacingOptions(requests=requests), exactly)
     assert one.pauses
     assert len(one.line) == 3

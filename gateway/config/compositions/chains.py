@@ -89,6 +89,7 @@ def _method_step(
         return None
     own, other = place.effective.descriptor, called.descriptor
     request = place.mapping(f"{at}.request", own.input_type, other.input_type, said.request)
+    place.can_be_sent(f"{at}.request", called, request)
     response = place.mapping(f"{at}.response", other.output_type, own.output_type, said.response)
     if request is None or response is None:
         return None

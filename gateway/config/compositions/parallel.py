@@ -75,6 +75,7 @@ def _branch(place: Place, at: str, said: FanOutBranch) -> BranchOptions | None:
         return None
     other = called.descriptor
     request = place.mapping(f"{at}.request", descriptor.input_type, other.input_type, said.request)
+    place.can_be_sent(f"{at}.request", called, request)
     taken: str = getattr(said, "from")
     answer = None
     if field is not None:
@@ -142,8 +143,10 @@ def _item_request(
     at, request = "scatter.request", called.descriptor.input_type
     own = place.mapping(at, items, request, of_item)
     if not shared:
+        place.can_be_sent(at, called, own)
         return None if own is None else (own, None)
     rest = place.mapping(at, place.effective.descriptor.input_type, request, shared)
+    place.can_be_sent(at, called, own, rest)
     return None if own is None or rest is None else (own, rest)
 
 

@@ -1,6 +1,6 @@
 """One method's policy while it is compiled: what it may call, and where mistakes go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -12,6 +12,7 @@ from gateway.config.problems import Problems
 from gateway.config.schema import Schema
 from gateway.config.services import method_name
 from gateway.config.suggest import no_such
+from gateway.transcode.binding import Binding
 
 
 class Served:
@@ -95,6 +96,29 @@ class Place:
             return None
         return found
 
+    def can_be_sent(
+        self, path: str, called: EffectiveMethod, *requests: MessageMapping | None
+    ) -> None:
+        """Tell where nothing fills a variable of the called method's path: no call could be sent.
+
+        Args:
+            path: of the mapping in the policy.
+            called: the method.
+            requests: what fills its request together; None for a mistake that is known.
+        """
+        filled: set[str] = set()
+        for request in requests:
+            if request is None:
+                return
+            filled |= request.fills
+        missing = [_unfilled(binding, filled) for binding in called.bindings]
+        if missing and all(missing):
+            self.add(
+                path,
+                f"nothing fills {missing[0]!r}, which is in the path of "
+                f"{called.method.full_name} ({called.bindings[0].template.text})",
+            )
+
     def mapping(
         self,
         path: str,
@@ -136,3 +160,9 @@ def seconds_of(message: Any, name: str) -> float | None:
 
 def _streams(effective: EffectiveMethod) -> bool:
     return effective.method.client_streaming or effective.method.server_streaming
+
+
+def _unfilled(binding: Binding, filled: Set[str]) -> str:
+    """Return a variable of the path that no filled field holds, "" where there is none."""
+    names = (variable.path for variable, _ in binding.variables)
+    return next((name for name in names if name.partition(".")[0] not in filled), "")

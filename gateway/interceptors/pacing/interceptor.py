@@ -8,13 +8,12 @@ from gateway.core.clock import Clock
 from gateway.core.errors import Sent
 from gateway.core.events import CallRefused, Events, PacingChanged
 from gateway.core.outcome import Outcome, failed
-from gateway.interceptors.pacing.pacer import Pacer, Ticket
+from gateway.interceptors.pacing.pacer import Pacer
 from gateway.interceptors.pacing.refusal import Refusal, paced
+from gateway.interceptors.pacing.ticket import Ticket
 
 _LOOK_S = 1.0
-"""The first of the line looks this often whether its turn was moved."""
-_LEAST_SLEEP_S = 0.001
-"""Event loops count shorter sleeps as none."""
+"""The first of the line looks this often whether its turn has come earlier."""
 
 
 class PacingInterceptor:
@@ -50,7 +49,7 @@ class PacingInterceptor:
 
     async def _enter(self, call: Call) -> Refusal | None:
         now = self._clock.now()
-        entered = self._pacer.enter(now, call.deadline_at)
+        entered = self._pacer.enter(now, call.deadline_at, call.criticality)
         if self._pacer.news is not None:
             self._tell(now)
         return await self._wait(entered) if isinstance(entered, Ticket) else entered
@@ -58,15 +57,22 @@ class PacingInterceptor:
     async def _wait(self, ticket: Ticket) -> Refusal | None:
         pacer, clock = self._pacer, self._clock
         try:
-            if not pacer.is_first(ticket):
-                await _woken(ticket)
             while ticket.refusal is None:
-                left = pacer.turn(ticket, clock.now())
-                if isinstance(left, Refusal):
-                    return left
-                if not left:
-                    return None
-                await clock.sleep(max(_LEAST_SLEEP_S, min(left, _LOOK_S)))
+                timer = None
+                woken = _woken(ticket)
+                if pacer.is_first(ticket):
+                    now = clock.now()
+                    left = pacer.turn(ticket, now)
+                    if isinstance(left, Refusal):
+                        return left
+                    if not left:
+                        return None
+                    timer = clock.call_at(now + min(left, _LOOK_S), partial(_wake, woken))
+                try:
+                    await woken
+                finally:
+                    if timer is not None:
+                        timer.cancel()
             return ticket.refusal
         finally:
             pacer.leave(ticket)
@@ -92,10 +98,10 @@ class PacingInterceptor:
             pacer.refuse_late(now)
 
 
-async def _woken(ticket: Ticket) -> None:
+def _woken(ticket: Ticket) -> asyncio.Future[None]:
     woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     ticket.wake = partial(_wake, woken)
-    await woken
+    return woken
 
 
 def _wake(woken: asyncio.Future[None]) -> None:

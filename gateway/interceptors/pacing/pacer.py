@@ -3,27 +3,32 @@
 1. The rate is the smaller of the declared and the taught one. Without either everything
    goes at once and nothing is kept. Each attempt spends one request of it: first attempts,
    retries and hedges alike.
-2. Who comes while nobody waits and the schedule allows it goes at once; everybody else
-   joins the end of the line. Only the first of the line may go.
-3. Nobody joins who could not go before its deadline, nor once `max_queued` wait; such a
-   refusal spends nothing and tells the delay. The delay counts everybody ahead.
+2. The more critical goes before the less, those of one criticality in the order in which
+   they came (`core/line.py`). Hedges are sheddable: nothing waits for them. Who would be the
+   first goes at once where the schedule allows it; everybody else joins the line, and only
+   its first may go.
+3. Nobody joins who could not go before its deadline. Once `max_queued` wait, a newcomer
+   displaces the youngest of the least critical, or is refused where nobody is less critical.
+   A refusal spends nothing and tells the delay, which counts everybody ahead.
 4. Waiting spends nothing either. Who leaves the line (cancelled) makes everybody behind it
    earlier, and never holds anybody up.
-5. A lesson may move turns to later. Who can no longer go before its deadline is refused
-   then, not when its deadline comes.
+5. A lesson may move turns to later, and so does who comes before others. Who can no longer go
+   before its deadline is refused then, not when its deadline comes: after a lesson everybody,
+   after a newcomer the first of each criticality below it. The refusal of one gives its turn
+   to those behind.
 6. A taught rate allows no burst: a burst may be what was refused.
 7. An attempt that was never sent after all (a breaker, no connection) gives back its
    request if no other went since.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from gateway.core.criticality import Criticality
+from gateway.core.line import Line
 from gateway.interceptors.pacing.lesson import Lesson
-from gateway.interceptors.pacing.refusal import Refusal
+from gateway.interceptors.pacing.refusal import Refusal, too_late
 from gateway.interceptors.pacing.schedule import Schedule
+from gateway.interceptors.pacing.ticket import News, Ticket
 
 _FORGET_EVERY_S = 1.0
 _UNLIMITED = float("inf")
@@ -46,26 +51,6 @@ class PacingOptions:
     burst: int = 1
     max_queued: int = 1000
     learn: bool = True
-
-
-class Ticket:
-    """A place in the line."""
-
-    __slots__ = ("deadline_at", "refusal", "wake")
-
-    def __init__(self, deadline_at: float) -> None:
-        self.deadline_at = deadline_at
-        self.refusal: Refusal | None = None
-        """Set where it was put out of the line because its turn would come too late."""
-        self.wake: Callable[[], object] | None = None
-        """Called when it is the first of the line, or was refused; may be called again."""
-
-
-class News(NamedTuple):
-    """Another rate, or None where the taught one was forgotten, and why."""
-
-    rate_per_s: float | None
-    why: str
 
 
 class Pacer:
@@ -96,7 +81,7 @@ class Pacer:
         self._rate_per_s = self._declared_per_s
         self._schedule = Schedule()
         self._lesson = Lesson()
-        self._line: OrderedDict[Ticket, None] = OrderedDict()
+        self._line: Line[Ticket] = Line(options.max_queued)
         self._check_at = float("-inf")
         self.upstream = upstream
         self.active = self._rate_per_s < _UNLIMITED
@@ -131,7 +116,9 @@ class Pacer:
         """Names the request that went last, for `take_back`."""
         return self._schedule.went
 
-    def enter(self, now: float, deadline_at: float) -> Ticket | Refusal | None:
+    def enter(
+        self, now: float, deadline_at: float, criticality: Criticality = Criticality.CRITICAL
+    ) -> Ticket | Refusal | None:
         """Ask to be sent.
 
         Returns:
@@ -142,19 +129,43 @@ class Pacer:
             self.refresh(now)
         if not self.active:
             return None
-        ahead = len(self._line)
+        ahead = self._line.ahead(criticality)
         due_at = self._due_at(ahead, now)
         if not ahead and due_at <= now:
             self._schedule.go(now, now, self._rate_per_s)
+            self._refuse_behind(criticality, now)
             return None
         self._lesson.held(now)
         if due_at >= deadline_at:
-            return self._too_late(due_at - now)
-        if ahead >= self._options.max_queued:
-            return Refusal(due_at - now, f"{ahead} requests wait already")
-        ticket = Ticket(deadline_at)
-        self._line[ticket] = None
+            return too_late(due_at - now)
+        if not self._line.has_room(criticality):
+            return Refusal(due_at - now, f"{len(self._line)} requests wait already")
+        return self._join(Ticket(deadline_at, criticality), now)
+
+    def _join(self, ticket: Ticket, now: float) -> Ticket:
+        displaced = self._line.displace(ticket.criticality)
+        self._line.append(ticket)
+        if displaced is not None:
+            due_at = self._due_at(self._line.ahead(displaced.criticality), now)
+            displaced.refuse(
+                Refusal(due_at - now, "a more critical one took its place in the line")
+            )
+        self._refuse_behind(ticket.criticality, now)
         return ticket
+
+    def _refuse_behind(self, criticality: Criticality, now: float) -> None:
+        line = self._line
+        ahead = line.ahead(criticality)
+        if ahead == len(line):
+            return
+        for less in range(criticality - 1, 0, -1):
+            less_critical = Criticality(less)
+            while (ticket := line.first_of(less_critical)) is not None:
+                due_at = self._due_at(ahead, now)
+                if due_at < ticket.deadline_at:
+                    break
+                self._put_out(ticket, due_at - now)
+            ahead = line.ahead(less_critical)
 
     def turn(self, ticket: Ticket, now: float) -> float | Refusal:
         """Let the first of the line go, if it is time.
@@ -165,24 +176,26 @@ class Pacer:
         self.refresh(now)
         due_at = self._due_at(0, float("-inf"))
         if due_at >= ticket.deadline_at:
-            return self._too_late(due_at - now)
+            return too_late(due_at - now)
         if due_at > now:
             return due_at - now
         self._schedule.go(now, due_at, self._rate_per_s)
         self._lesson.held(now)
-        del self._line[ticket]
+        self.leave(ticket)
         return 0.0
 
     def leave(self, ticket: Ticket) -> None:
         """Take `ticket` out of the line if it is there, and wake who is the first then."""
-        self._line.pop(ticket, None)
-        first = next(iter(self._line), None)
-        if first is not None and first.wake is not None:
-            first.wake()
+        was_first = self.is_first(ticket)
+        self._line.remove(ticket)
+        if was_first:
+            first = self._line.first()
+            if first is not None and first.wake is not None:
+                first.wake()
 
     def is_first(self, ticket: Ticket) -> bool:
         """Tell whether it is this ticket's turn next."""
-        return next(iter(self._line), None) is ticket
+        return self._line.first() is ticket
 
     def take_back(self, which: int) -> None:
         """Undo request number `which`, which was not sent, if it was the last to go."""
@@ -209,17 +222,18 @@ class Pacer:
             self.news = News(self._rate_per_s, why)
 
     def refuse_late(self, now: float) -> None:
-        """Put out of the line who can no longer go before its deadline; the first sees itself."""
+        """Put out of the line who can no longer go before its deadline."""
         ahead = 0
         for ticket in list(self._line):
             due_at = self._due_at(ahead, now)
             if due_at < ticket.deadline_at:
                 ahead += 1
-            elif not self.is_first(ticket):
-                ticket.refusal = self._too_late(due_at - now)
-                del self._line[ticket]
-                if ticket.wake is not None:
-                    ticket.wake()
+            else:
+                self._put_out(ticket, due_at - now)
+
+    def _put_out(self, ticket: Ticket, delay_s: float) -> None:
+        self.leave(ticket)
+        ticket.refuse(too_late(delay_s))
 
     def refresh(self, now: float) -> None:
         """Bring a taught rate up to date: it grows, and is forgotten in the end."""
@@ -243,6 +257,3 @@ class Pacer:
         burst = 1 if lesson.known else self._options.burst
         base = max(base, lesson.paused_until)
         return self._schedule.due_at(ahead, self._rate_per_s, burst, base)
-
-    def _too_late(self, delay_s: float) -> Refusal:
-        return Refusal(delay_s, "its turn would come after its deadline")

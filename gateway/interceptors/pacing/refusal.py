@@ -13,6 +13,11 @@ class Refusal(NamedTuple):
     why: str
 
 
+def too_late(delay_s: float) -> Refusal:
+    """Return the refusal of one whose turn would come in `delay_s`, after its deadline."""
+    return Refusal(delay_s, "its turn would come after its deadline")
+
+
 def paced(upstream: str, rate_per_s: float, refusal: Refusal, *, learned: bool) -> CallError:
     """Return the error of an attempt that may not wait for its turn.
 

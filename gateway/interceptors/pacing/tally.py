@@ -28,7 +28,7 @@ class Count(NamedTuple):
 class Tally:
     """Answers and attempts of one upstream; `now` is monotonic seconds and never falls."""
 
-    __slots__ = ("_asked", "_last", "_refused", "_through")
+    __slots__ = ("_asked", "_earlier", "_last", "_refused", "_since", "_through")
 
     def __init__(self) -> None:
         self._last = 0
@@ -36,9 +36,29 @@ class Tally:
 
     def clear(self) -> None:
         """Forget everything."""
+        self._since = self._last
+        self._earlier = [0] * _BUCKETS
         self._through = [0] * _BUCKETS
         self._refused = [0] * _BUCKETS
         self._asked = [0] * _BUCKETS
+
+    def turn_over(self, now: float) -> None:
+        """Begin anew, but for what `lasting` tells."""
+        self._bucket(now)
+        earlier = [before + more for before, more in zip(self._earlier, self._through, strict=True)]
+        since = self._since
+        self.clear()
+        self._earlier, self._since = earlier, since
+
+    def lasting(self, now: float) -> float:
+        """Return the answers a second other than 429 of ten seconds, turned over or not.
+
+        0 where less than ten seconds are known.
+        """
+        self._bucket(now)
+        if self._last - self._since < _BUCKETS:
+            return 0.0
+        return (sum(self._through) + sum(self._earlier)) * _PER_S / _BUCKETS
 
     def through(self, now: float) -> None:
         """Count an answer other than 429."""
@@ -66,10 +86,12 @@ class Tally:
     def _roll(self, bucket: int) -> None:
         if bucket - self._last >= _BUCKETS:
             self.clear()
+            self._since = bucket
         else:
             for old in range(self._last + 1, bucket + 1):
                 index = old % _BUCKETS
                 self._through[index] = self._refused[index] = self._asked[index] = 0
+                self._earlier[index] = 0
         self._last = bucket
 
     def count(self, window_s: float, now: float) -> Count:

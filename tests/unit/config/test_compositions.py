@@ -212,6 +212,11 @@ def test_without_a_quorum_all_of_them_must_answer(given: Given) -> None:
             "shop.v1.Item.name is string",
         ),
         (
+            f'{GET} field: "item" request: {{ key: "name" value: "name" }}',
+            "fan_out.branches[0].request: nothing fills 'id', which is in the path of "
+            "shop.v1.A/Get (/v1/get/{id})",
+        ),
+        (
             f'{GET} field: "item" request: {{ key: "ids" value: "id" }}',
             "fan_out.branches[0].request.ids: shop.v1.Item has no field 'ids'; did you mean 'id'?",
         ),

@@ -77,7 +77,7 @@ async def test_what_failed_is_tried_and_told_to_the_next_choice():
         (
             "is not reachable at a:1: connection refused",
             "no endpoint of upstream 'shop' can be connected to"
-            " (last: is not reachable at a:1: connection refused)",
+            " (it is not reachable at a:1: connection refused)",
         ),
     ],
 )

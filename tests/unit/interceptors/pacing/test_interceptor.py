@@ -5,6 +5,7 @@ from fakes.clock import FakeClock
 from support.calls import Recorder, answered, new_call, refused
 
 from gateway.core.call import Call
+from gateway.core.criticality import Criticality
 from gateway.core.deadline import Expired, Expiry
 from gateway.core.errors import Origin, Reason
 from gateway.core.events import CallRefused, Events, PacingChanged
@@ -44,12 +45,13 @@ class Paced:
         return asyncio.create_task(self.run(call))
 
     async def teach(self, retry_after_s: float | None = None) -> None:
-        """Let the upstream teach a rate."""
-        for _ in range(20):
+        """Let the upstream teach a rate; it refuses everything where it tells a time."""
+        for _ in range(20 if retry_after_s is None else 0):
             await self.run()
             await self.clock.sleep(0.1)
         self.answer = failed(answered(429, retry_after_s))
         while not self.pacer.learned:
+            await self.clock.sleep(0 if retry_after_s is None else 0.1)
             await self.run()
         self.answer = SUCCESS
         self.sent.clear()
@@ -197,7 +199,7 @@ async def test_nothing_is_sent_before_a_taught_pause_is_over():
 
 
 async def test_a_pause_holds_up_those_that_wait_and_refuses_the_late_at_once():
-    paced = Paced(requests=2)
+    paced = Paced(requests=10)
     pacing = paced.interceptor()
     ended: dict[int, tuple[float, Outcome]] = {}
 
@@ -210,16 +212,16 @@ async def test_a_pause_holds_up_those_that_wait_and_refuses_the_late_at_once():
         outcome = await pacing(call, answers_late)
         ended[number] = paced.clock.now() - 1000, outcome
 
-    calls = [paced.call() for _ in range(12)]
-    calls[9].deadline_at = calls[11].deadline_at = paced.clock.now() + 8
+    calls = [paced.call() for _ in range(40)]
+    calls[35].deadline_at = calls[37].deadline_at = paced.clock.now() + 8
     await asyncio.gather(*[run(number, call) for number, call in enumerate(calls)])
 
     [taught] = [event for event in paced.heard if isinstance(event, PacingChanged)]
-    taught_at = ended[9][0]
+    taught_at = ended[35][0]
     assert "nothing is sent for 20 s" in taught.why
     assert taught_at < 4  # not when their deadline comes
-    assert ended[11][0] == taught_at
-    for number in (9, 11):
+    assert ended[37][0] == taught_at
+    for number in (35, 37):
         error = ended[number][1].error
         assert error is not None
         assert error.reason is Reason.PACED
@@ -316,3 +318,70 @@ async def test_it_settles_a_little_below_what_the_upstream_takes():
     refusals = sum(at > settled_at for at in upstream.refused)
     assert 0.75 * 25 * 30 < through <= 25 * 32
     assert refusals < 0.05 * through
+
+
+async def test_a_flood_of_sheddable_calls_keeps_no_critical_one_waiting():
+    paced = Paced(requests=10)
+    served = dict.fromkeys(Criticality, 0)
+
+    async def run(criticality: Criticality) -> None:
+        call = paced.call(timeout_s=5)
+        call.criticality = criticality
+        if await paced.run(call) is SUCCESS:
+            served[criticality] += 1
+
+    tasks = []
+    for n in range(200):  # twice of what goes, one in ten critical
+        criticality = Criticality.SHEDDABLE if n % 10 else Criticality.CRITICAL_PLUS
+        tasks.append(asyncio.create_task(run(criticality)))
+        await paced.clock.sleep(0.05)
+    await asyncio.gather(*tasks)
+    assert served[Criticality.CRITICAL_PLUS] == 20
+    assert served[Criticality.SHEDDABLE] > 80
+    assert (paced.pacer.queued, paced.clock.pending) == (0, 0)
+
+
+async def test_a_displaced_call_is_refused_at_once_and_told():
+    paced = Paced(requests=1, max_queued=1, auto_jump=False)
+    calls = [paced.call() for _ in range(3)]
+    calls[1].criticality = Criticality.SHEDDABLE
+    tasks = []
+    for call in calls:
+        tasks.append(paced.begin(call))
+        await asyncio.sleep(0)
+    outcome = await tasks[1]
+    assert outcome.error is not None
+    assert outcome.error.reason is Reason.PACED
+    assert outcome.error.message.endswith("a more critical one took its place in the line")
+    assert paced.heard == [CallRefused(calls[1], "pacing", outcome.error)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    paced.clock.advance(1)
+    assert await tasks[2] is SUCCESS
+    assert paced.calls == [calls[0], calls[2]]
+    assert paced.clock.pending == 0
+
+
+async def test_one_tenants_quota_does_not_stop_the_others():
+    paced = Paced()
+    pacing = paced.interceptor()
+    refused: list[float] = []
+
+    async def upstream(call: Call) -> Outcome:
+        await paced.clock.sleep(0.02)
+        return failed(answered(429, 60)) if call.metadata else SUCCESS
+
+    async def run(call: Call) -> None:
+        outcome = await pacing(call, upstream)
+        if outcome.error is not None and outcome.error.reason is Reason.PACED:
+            refused.append(paced.clock.now() - 1000)
+
+    tasks = []
+    for n in range(40 * 50):
+        call = new_call(paced.clock, timeout_s=5, metadata=() if n % 8 else (("tenant", "greedy"),))
+        tasks.append(asyncio.create_task(run(call)))
+        await paced.clock.sleep(0.02)
+    await asyncio.gather(*tasks)
+    assert len(refused) < 0.1 * len(tasks)
+    assert not [at for at in refused if at > 15]
+    assert not [e for e in paced.heard if isinstance(e, PacingChanged) and "nothing is" in e.why]

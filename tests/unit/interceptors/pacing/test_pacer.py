@@ -1,7 +1,9 @@
 import pytest
 
-from gateway.interceptors.pacing.pacer import Pacer, PacingOptions, Ticket
+from gateway.core.criticality import Criticality
+from gateway.interceptors.pacing.pacer import Pacer, PacingOptions
 from gateway.interceptors.pacing.refusal import Refusal
+from gateway.interceptors.pacing.ticket import Ticket
 
 NEVER = float("inf")
 
@@ -10,16 +12,23 @@ def paced(**options) -> Pacer:
     return Pacer(PacingOptions(**options), "shop")
 
 
-def waiting(pacer: Pacer, now: float, deadline_at: float = NEVER) -> Ticket:
-    ticket = pacer.enter(now, deadline_at)
+def waiting(
+    pacer: Pacer,
+    now: float,
+    deadline_at: float = NEVER,
+    criticality: Criticality = Criticality.CRITICAL,
+) -> Ticket:
+    ticket = pacer.enter(now, deadline_at, criticality)
     assert isinstance(ticket, Ticket)
     return ticket
 
 
 def taught(pacer: Pacer, now: float = 1000.0, retry_after_s: float | None = None) -> float:
-    """Let answers teach a rate until `now`; return it."""
+    """Let answers teach a rate until `now`, with a pause where they tell one; return it."""
     for n in range(120):
-        pacer.through(pacer.round, now - 1.5 + n / 100)
+        pacer.through(pacer.round, now - (1.5 if retry_after_s is None else 3) + n / 100)
+    if retry_after_s is not None:
+        pacer.refused(pacer.round, 0.1, now - 1.1)  # all of the last second
     while not pacer.learned:
         pacer.refused(pacer.round, retry_after_s, now)
     assert pacer.rate_per_s is not None
@@ -173,17 +182,16 @@ def test_who_is_too_late_because_of_a_lesson_is_refused_then():
     deadlines = [1000.5, 1021.0, 1002.0, NEVER, 1003.0]
     tickets = [waiting(pacer, 1000.0, deadline_at) for deadline_at in deadlines]
     woken = []
-    for ticket in tickets[1:]:
+    for ticket in tickets:
         ticket.wake = lambda ticket=ticket: woken.append(ticket)
     taught(pacer, now=1000.1, retry_after_s=20)
     pacer.refuse_late(1000.1)
-    assert woken == [tickets[2], tickets[4]]
-    assert [ticket.refusal is None for ticket in tickets] == [True, True, False, True, False]
+    assert set(woken) == {tickets[0], tickets[1], tickets[2], tickets[4]}  # 1 is the first now
+    assert [ticket.refusal is None for ticket in tickets] == [False, True, False, True, False]
     assert tickets[2].refusal is not None
     assert tickets[2].refusal.retry_after_s >= 20
-    assert isinstance(pacer.turn(tickets[0], 1000.2), Refusal)  # the first sees for itself
-    pacer.leave(tickets[0])
     assert pacer.queued == 2
+    assert pacer.is_first(tickets[1])
 
 
 def test_one_that_was_never_sent_gives_its_request_back():
@@ -218,6 +226,83 @@ def test_the_state_without_traffic_is_brought_up_to_date_by_refresh():
     pacer = paced(requests=1000)
     rate = taught(pacer)
     pacer.refresh(1001.0)
-    assert pacer.rate_per_s == pytest.approx(rate * 1.1)
+    assert pacer.rate_per_s is not None
+    assert rate * 1.1 < pacer.rate_per_s < rate * 1.3
     pacer.refresh(1100.0)
     assert (pacer.rate_per_s, pacer.learned) == (1000, False)
+
+
+PLUS, SHED = Criticality.CRITICAL_PLUS, Criticality.SHEDDABLE
+
+
+def test_the_more_critical_goes_first_and_its_like_in_the_order_of_arrival():
+    pacer = paced(requests=1)
+    pacer.enter(0.0, NEVER)
+    came = [SHED, Criticality.CRITICAL, PLUS, SHED, PLUS, Criticality.SHEDDABLE_PLUS]
+    tickets = [waiting(pacer, 0.0, criticality=criticality) for criticality in came]
+    for at, number in enumerate([2, 4, 1, 5, 0, 3], start=1):
+        assert pacer.is_first(tickets[number])
+        assert pacer.turn(tickets[number], float(at)) == 0
+
+
+def test_the_delay_counts_those_ahead_only():
+    pacer = paced(requests=1)
+    pacer.enter(0.0, NEVER)
+    for _ in range(5):
+        waiting(pacer, 0.0, criticality=SHED)
+    assert isinstance(pacer.enter(0.0, 5.9, SHED), Refusal)
+    assert isinstance(pacer.enter(0.0, 1.1, PLUS), Ticket)
+    assert pacer.enter(0.0, 1.1, PLUS) == Refusal(2.0, "its turn would come after its deadline")
+
+
+def test_a_full_line_displaces_the_youngest_of_the_least_critical():
+    pacer = paced(requests=1, max_queued=3)
+    pacer.enter(0.0, NEVER)
+    old, young = (waiting(pacer, 0.0, criticality=SHED) for _ in range(2))
+    waiting(pacer, 0.0)
+    woken = []
+    young.wake = lambda: woken.append(young)
+    waiting(pacer, 0.0, criticality=PLUS)
+    assert woken == [young]
+    assert young.refusal == Refusal(4.0, "a more critical one took its place in the line")
+    assert old.refusal is None
+    assert pacer.queued == 3
+    assert isinstance(pacer.enter(0.0, NEVER, SHED), Refusal)
+    waiting(pacer, 0.0, criticality=PLUS)
+    assert old.refusal is not None
+
+
+def test_nobody_is_displaced_by_its_like():
+    pacer = paced(requests=1, max_queued=1)
+    pacer.enter(0.0, NEVER)
+    ticket = waiting(pacer, 0.0, criticality=PLUS)
+    assert pacer.enter(0.0, NEVER, PLUS) == Refusal(2.0, "1 requests wait already")
+    assert ticket.refusal is None
+
+
+def test_who_cannot_be_in_time_displaces_nobody():
+    pacer = paced(requests=1, max_queued=1)
+    pacer.enter(0.0, NEVER)
+    ticket = waiting(pacer, 0.0, criticality=SHED)
+    assert isinstance(pacer.enter(0.0, 0.5, PLUS), Refusal)
+    assert ticket.refusal is None
+
+
+def test_who_is_too_late_because_a_more_critical_one_came_is_refused_then():
+    pacer = paced(requests=1)
+    pacer.enter(0.0, NEVER)
+    late = waiting(pacer, 0.0, 1.5, SHED)
+    behind = waiting(pacer, 0.0, 2.5, SHED)  # its turn stays where it was
+    waiting(pacer, 0.0, criticality=PLUS)
+    assert late.refusal == Refusal(2.0, "its turn would come after its deadline")
+    assert behind.refusal is None
+    assert pacer.queued == 2
+
+
+def test_who_is_more_critical_than_all_that_wait_goes_at_once_when_it_is_time():
+    pacer = paced(requests=1)
+    pacer.enter(0.0, NEVER)
+    late, patient = waiting(pacer, 0.0, 1.5, SHED), waiting(pacer, 0.0, criticality=SHED)
+    assert pacer.enter(1.0, NEVER, PLUS) is None
+    assert late.refusal is not None
+    assert pacer.turn(patient, 1.0) == 1.0

@@ -60,3 +60,17 @@ def test_counts_are_those_of_the_window_up_to_a_quarter_of_a_second(steps, windo
     count = tally.count(window_s, now).through
     assert sum(now - t < window_s - 0.25 for t in at) <= count
     assert count <= sum(now - t <= window_s for t in at)
+
+
+def test_what_lasts_is_known_after_ten_seconds_and_through_turns():
+    tally = Tally()
+    for n in range(1, 121):
+        tally.through(1000 + n / 10)
+        if n % 30 == 0:
+            tally.turn_over(1000 + n / 10)
+        if n == 90:
+            assert tally.lasting(1009.0) == 0
+    assert tally.lasting(1012.0) == pytest.approx(10, abs=0.3)
+    assert tally.count(10, 1012.0).through == 0
+    tally.clear()
+    assert tally.lasting(1012.0) == 0
