@@ -7,6 +7,7 @@ import grpc
 import pytest
 from aiohttp import web
 from composition.streams import failure_of, feed_gateway, forever, lines_of, until
+from fakes.clock import FakeRng
 from feed.v1 import feed_pb2 as pb
 from feed.v1 import feed_pb2_grpc
 from seawall_client import read_failure
@@ -257,7 +258,7 @@ async def test_a_stream_whose_messages_are_gone_is_not_tried_again():
     assert len(upstream.seen) == 1
 
 
-async def test_an_upstream_that_refuses_the_connection_is_tried_again_with_every_message():
+async def test_an_upstream_that_refuses_the_connection_is_tried_again_with_every_message(tmp_path):
     probe = Uploads(count_lines)
     async with probe:
         url, port = probe.url, int(probe.url.rpartition(":")[2])
@@ -267,7 +268,10 @@ async def test_an_upstream_that_refuses_the_connection_is_tried_again_with_every
         bodies.append(await request.read())
         return web.json_response({"count": 3})
 
-    async with feed_gateway(url) as running:
+    # The second attempt may not come before the upstream does: two refusals make it unreachable.
+    waits = "defaults: {method: {retry: {initial_backoff: 0.5s}}}"
+    late = FakeRng([0.99])
+    async with feed_gateway(url, config=waits, tmp_path=tmp_path, rng=late) as running:
         call = stub(running).UploadAll(iter([pb.Item(id=str(i)) for i in range(3)]))
         await until(lambda: running.of(AttemptEnded))
         async with Upstream(handler, port=port) as upstream:
