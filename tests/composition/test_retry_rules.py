@@ -169,7 +169,7 @@ async def test_a_delete_is_told_of_its_own_effect_and_not_of_its_hedges(tmp_path
         if request.path in deleted:
             return web.json_response({}, status=404)
         deleted.add(request.path)
-        await asyncio.sleep(0.2)
+        await until(lambda: running.of(AttemptEnded))  # the hedge has been told 404
         return web.json_response({})
 
     config = f"defaults: {{method: {{{HEDGED}}}}}"
