@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from gateway.core.criticality import Criticality
 from gateway.core.deadline import Expiry
 from gateway.core.endpoint import Endpoint
+from gateway.core.identity import Identity
 from gateway.core.outcome import Outcome
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -81,11 +82,14 @@ class Call:
         "attempt_ends_at",
         "attempts",
         "awaits_caller",
+        "certificate",
         "client_deadline_at",
         "criticality",
         "deadline_at",
         "endpoint",
         "expiry",
+        "identity",
+        "listener",
         "message",
         "metadata",
         "method",
@@ -138,6 +142,14 @@ class Call:
         """When the attempt under way ends, in monotonic seconds; infinity where none is."""
         self.sent = 0
         """Messages handed to the caller so far."""
+        self.identity: Identity | None = None
+        """Who calls, from the auth interceptor on; None where nobody knows."""
+        self.listener = ""
+        """Which listener it came in by, as the configuration writes its address; "" where
+        there is one without a setting of its own."""
+        self.certificate: tuple[str, ...] = ()
+        """Names of the client's certificate ("URI:spiffe://…", "DNS:…", "email:…", "CN:…"),
+        which the listener has verified."""
         self.criticality = Criticality.CRITICAL
         """How important it is, from the arrival interceptor on."""
         self.previous_attempts = 0
@@ -195,6 +207,9 @@ class SubCall(Call):
         self.deadline_at = parent.deadline_at - (_EARLIER_S if own_task else 0)
         self.expiry = None if own_task else parent.expiry
         self.message = message
+        self.identity = parent.identity
+        self.listener = parent.listener
+        self.certificate = parent.certificate
         self.criticality = parent.criticality
         self.previous_attempts = parent.previous_attempts
 

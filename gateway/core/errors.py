@@ -39,6 +39,14 @@ class Reason(enum.StrEnum):
     OVERLOADED = "OVERLOADED"
     QUORUM_MISSED = "QUORUM_MISSED"
     SERIALIZED = "SERIALIZED"
+    RATE_LIMITED = "RATE_LIMITED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    SIGNATURE_INVALID = "SIGNATURE_INVALID"
+    REPLAYED = "REPLAYED"
+    CREDENTIAL_UNAVAILABLE = "CREDENTIAL_UNAVAILABLE"
+    IDENTITY_UNAVAILABLE = "IDENTITY_UNAVAILABLE"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
 
 
 class Origin(enum.StrEnum):
@@ -70,6 +78,32 @@ class Violation:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What people are told of a reason; "" for what the gateway says by itself."""
+
+    title: str = ""
+    message: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownReason:
+    """A reason of the error catalog, in the language of one caller.
+
+    Args:
+        name: "CARD_DECLINED".
+        domain: whose reason it is.
+        words: for the caller.
+        language: their tag ("de"), "" where the catalog does not say.
+    """
+
+    name: str
+    domain: str
+    words: Words
+    language: str = ""
+
+
 @dataclass(slots=True, eq=False)
 class CallError(Exception):
     """A call or an attempt that failed.
@@ -86,6 +120,9 @@ class CallError(Exception):
         upstream: its name, where one was involved.
         violations: the fields at fault, for INVALID_ARGUMENT.
         details: further google.rpc details, as serialized google.protobuf.Any.
+        exhausted: limits that are, by name, and what they are: google.rpc.QuotaFailure.
+        body: what the upstream answered, where rules of the error catalog read it.
+        known_as: the reason that the error catalog has for it, None where it has none.
         pushback_s: seconds after which a caller that retries by itself should do so
             (gRFC A6), below zero for not at all; None leaves it to the caller.
     """
@@ -101,6 +138,9 @@ class CallError(Exception):
     upstream: str = ""
     violations: Sequence[Violation] = ()
     details: Sequence[Any] = field(default=())
+    exhausted: Sequence[Violation] = ()
+    body: Any = None
+    known_as: "KnownReason | None" = None
     pushback_s: float | None = None
 
     def __str__(self) -> str:

@@ -80,7 +80,8 @@ class CallRefused(NamedTuple):
 
     Args:
         call: the record.
-        mechanism: "breaker", "concurrency", "pacing", "endpoint", "overload", "serialize".
+        mechanism: "breaker", "concurrency", "pacing", "endpoint", "overload", "serialize",
+            "auth", "rate_limit", "validate", "webhook".
         error: what it was told.
     """
 
@@ -155,6 +156,44 @@ class PartMissing(NamedTuple):
     outcome: Outcome
 
 
+class LimitExceeded(NamedTuple):
+    """A rate limit did not allow a call; `shadow` if the call went on all the same."""
+
+    call: Call
+    limit: str
+    shadow: bool
+
+
+class StoreChanged(NamedTuple):
+    """A store that processes share answers again, or no longer.
+
+    Args:
+        store: what it is for: "limits".
+        available: whether it answers.
+        why: a short phrase, without addresses that may hold secrets.
+    """
+
+    store: str
+    available: bool
+    why: str
+
+
+class MaterialChanged(NamedTuple):
+    """Keys or certificates were read again.
+
+    Args:
+        kind: "certificate", "authorities", "api_keys", "jwks".
+        name: whose: a listener's address, an upstream's or a provider's name.
+        accepted: whether what was read is in use now; else what was there before is.
+        why: a short phrase: what changed, or what is wrong with it.
+    """
+
+    kind: str
+    name: str
+    accepted: bool
+    why: str
+
+
 class DrainStage(NamedTuple):
     """The end of the process has reached a stage."""
 
@@ -177,6 +216,9 @@ Event = (
     | OverloadChanged
     | FallbackUsed
     | PartMissing
+    | LimitExceeded
+    | StoreChanged
+    | MaterialChanged
     | DrainStage
 )
 

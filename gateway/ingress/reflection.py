@@ -7,7 +7,7 @@ the descriptor of v1 is made from the one that grpcio-reflection ships.
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
-from google.protobuf import duration_pb2
+from google.protobuf import descriptor_pb2, duration_pb2
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -40,7 +40,9 @@ def own_pool() -> DescriptorPool:
     stable.package = _STABLE
     _rename(stable)
     own = [alpha, stable]
-    for module in (health_pb2, duration_pb2, error_details_pb2, error_pb2, admin_pb2):
+    for module in (
+        *(health_pb2, descriptor_pb2, duration_pb2, error_details_pb2, error_pb2, admin_pb2),
+    ):
         own.append(FileDescriptorProto())
         module.DESCRIPTOR.CopyToProto(own[-1])
     for file in own:

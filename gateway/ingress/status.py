@@ -69,6 +69,20 @@ _WORDS: dict[Reason, tuple[str, str]] = {
     Reason.OVERLOADED: ("The gateway is busy", ""),
     Reason.QUORUM_MISSED: ("Too few parts of the answer arrived", ""),
     Reason.SERIALIZED: ("Too many calls for the same key", ""),
+    Reason.RATE_LIMITED: ("Too many calls", ""),
+    Reason.UNAUTHENTICATED: ("Who calls is not known", "Send a valid credential."),
+    Reason.PERMISSION_DENIED: ("This caller may not do this", "Ask for the role that it needs."),
+    Reason.SIGNATURE_INVALID: (
+        "The signature is not right",
+        "Sign the raw body with the shared secret, now.",
+    ),
+    Reason.REPLAYED: ("This request was answered before", "Sign and send it anew."),
+    Reason.CREDENTIAL_UNAVAILABLE: (
+        "The gateway has no credential for the service",
+        "Tell the operators of the gateway.",
+    ),
+    Reason.IDENTITY_UNAVAILABLE: ("Who calls cannot be looked up", ""),
+    Reason.STORE_UNAVAILABLE: ("A store that the gateway needs does not answer", ""),
 }
 
 

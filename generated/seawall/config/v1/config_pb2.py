@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from seawall.error.v1 import error_pb2 as seawall_dot_error_dot_v1_dot_error__pb2
 from seawall.policy.v1 import policy_pb2 as seawall_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eseawall/config/v1/config.proto\x12\x11seawall.config.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1eseawall/policy/v1/policy.proto\"\x85\x07\n\rGatewayConfig\x12\x1b\n\x06listen\x18\x01 \x01(\tH\x00R\x06listen\x88\x01\x01\x12\"\n\nops_listen\x18\x02 \x01(\tH\x01R\topsListen\x88\x01\x01\x12*\n\x0e\x64\x65scriptor_set\x18\x03 \x01(\tH\x02R\rdescriptorSet\x88\x01\x01\x12\x19\n\x05proto\x18\x04 \x01(\tH\x03R\x05proto\x88\x01\x01\x12\x14\n\x05serve\x18\x05 \x03(\tR\x05serve\x12\x37\n\x08\x64\x65\x66\x61ults\x18\x06 \x01(\x0b\x32\x1b.seawall.config.v1.DefaultsR\x08\x64\x65\x66\x61ults\x12M\n\tupstreams\x18\x07 \x03(\x0b\x32/.seawall.config.v1.GatewayConfig.UpstreamsEntryR\tupstreams\x12J\n\x08services\x18\x08 \x03(\x0b\x32..seawall.config.v1.GatewayConfig.ServicesEntryR\x08services\x12\x37\n\x08\x63\x65ilings\x18\t \x01(\x0b\x32\x1b.seawall.config.v1.CeilingsR\x08\x63\x65ilings\x12.\n\x05\x64rain\x18\n \x01(\x0b\x32\x18.seawall.config.v1.DrainR\x05\x64rain\x12\x37\n\x08overload\x18\x0b \x01(\x0b\x32\x1b.seawall.config.v1.OverloadR\x08overload\x12\x45\n\x0b\x63riticality\x18\x0c \x01(\x0b\x32#.seawall.config.v1.CriticalityTrustR\x0b\x63riticality\x12.\n\x05\x61\x64min\x18\r \x01(\x0b\x32\x18.seawall.config.v1.AdminR\x05\x61\x64min\x1aY\n\x0eUpstreamsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.seawall.config.v1.UpstreamR\x05value:\x02\x38\x01\x1aW\n\rServicesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x30\n\x05value\x18\x02 \x01(\x0b\x32\x1a.seawall.config.v1.ServiceR\x05value:\x02\x38\x01\x42\t\n\x07_listenB\r\n\x0b_ops_listenB\x11\n\x0f_descriptor_setB\x08\n\x06_proto\"\xb9\x01\n\x08Overload\x12\x1f\n\x08\x64isabled\x18\x01 \x01(\x08H\x00R\x08\x64isabled\x88\x01\x01\x12;\n\x0cmax_loop_lag\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxLoopLag\x12-\n\x10max_memory_share\x18\x03 \x01(\x01H\x01R\x0emaxMemoryShare\x88\x01\x01\x42\x0b\n\t_disabledB\x13\n\x11_max_memory_share\"7\n\x10\x43riticalityTrust\x12#\n\rtrusted_peers\x18\x01 \x03(\tR\x0ctrustedPeers\"2\n\x05\x41\x64min\x12\x1d\n\x07\x65nabled\x18\x01 \x01(\x08H\x00R\x07\x65nabled\x88\x01\x01\x42\n\n\x08_enabled\"\x82\x01\n\x08\x44\x65\x66\x61ults\x12\x37\n\x06method\x18\x01 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06method\x12=\n\x08upstream\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x08upstream\"\x9f\x01\n\x08Upstream\x12\x15\n\x03url\x18\x01 \x01(\tH\x00R\x03url\x88\x01\x01\x12\x39\n\x06policy\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x06policy\x12\x39\n\x07methods\x18\x03 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x07methodsB\x06\n\x04_url\"\xe2\x01\n\x07Service\x12\x37\n\x06policy\x18\x01 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06policy\x12\x41\n\x07methods\x18\x02 \x03(\x0b\x32\'.seawall.config.v1.Service.MethodsEntryR\x07methods\x1a[\n\x0cMethodsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x35\n\x05value\x18\x02 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x05value:\x02\x38\x01\"\xc7\x02\n\x08\x43\x65ilings\x12\x35\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64\x65\x61\x64line\x12&\n\x0cmax_attempts\x18\x02 \x01(\rH\x00R\x0bmaxAttempts\x88\x01\x01\x12:\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxBackoff\x12/\n\x11max_request_bytes\x18\x04 \x01(\x04H\x01R\x0fmaxRequestBytes\x88\x01\x01\x12\x31\n\x12max_response_bytes\x18\x05 \x01(\x04H\x02R\x10maxResponseBytes\x88\x01\x01\x42\x0f\n\r_max_attemptsB\x14\n\x12_max_request_bytesB\x15\n\x13_max_response_bytes\"g\n\x05\x44rain\x12-\n\x04wait\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04wait\x12/\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05graceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eseawall/config/v1/config.proto\x12\x11seawall.config.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cseawall/error/v1/error.proto\x1a\x1eseawall/policy/v1/policy.proto\"\xf7\t\n\rGatewayConfig\x12\x1b\n\x06listen\x18\x01 \x01(\tH\x00R\x06listen\x88\x01\x01\x12\"\n\nops_listen\x18\x02 \x01(\tH\x01R\topsListen\x88\x01\x01\x12*\n\x0e\x64\x65scriptor_set\x18\x03 \x01(\tH\x02R\rdescriptorSet\x88\x01\x01\x12\x19\n\x05proto\x18\x04 \x01(\tH\x03R\x05proto\x88\x01\x01\x12\x14\n\x05serve\x18\x05 \x03(\tR\x05serve\x12\x37\n\x08\x64\x65\x66\x61ults\x18\x06 \x01(\x0b\x32\x1b.seawall.config.v1.DefaultsR\x08\x64\x65\x66\x61ults\x12M\n\tupstreams\x18\x07 \x03(\x0b\x32/.seawall.config.v1.GatewayConfig.UpstreamsEntryR\tupstreams\x12J\n\x08services\x18\x08 \x03(\x0b\x32..seawall.config.v1.GatewayConfig.ServicesEntryR\x08services\x12\x37\n\x08\x63\x65ilings\x18\t \x01(\x0b\x32\x1b.seawall.config.v1.CeilingsR\x08\x63\x65ilings\x12.\n\x05\x64rain\x18\n \x01(\x0b\x32\x18.seawall.config.v1.DrainR\x05\x64rain\x12\x37\n\x08overload\x18\x0b \x01(\x0b\x32\x1b.seawall.config.v1.OverloadR\x08overload\x12\x45\n\x0b\x63riticality\x18\x0c \x01(\x0b\x32#.seawall.config.v1.CriticalityTrustR\x0b\x63riticality\x12.\n\x05\x61\x64min\x18\r \x01(\x0b\x32\x18.seawall.config.v1.AdminR\x05\x61\x64min\x12\x37\n\x08identity\x18\x0e \x01(\x0b\x32\x1b.seawall.config.v1.IdentityR\x08identity\x12\x39\n\tlisteners\x18\x0f \x03(\x0b\x32\x1b.seawall.config.v1.ListenerR\tlisteners\x12@\n\x0b\x63onnections\x18\x10 \x01(\x0b\x32\x1e.seawall.config.v1.ConnectionsR\x0b\x63onnections\x12\x37\n\x06\x65rrors\x18\x11 \x01(\x0b\x32\x1f.seawall.config.v1.ErrorCatalogR\x06\x65rrors\x12.\n\x05state\x18\x12 \x01(\x0b\x32\x18.seawall.config.v1.StateR\x05state\x12Q\n\x12rate_limit_service\x18\x13 \x01(\x0b\x32#.seawall.config.v1.RateLimitServiceR\x10rateLimitService\x1aY\n\x0eUpstreamsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.seawall.config.v1.UpstreamR\x05value:\x02\x38\x01\x1aW\n\rServicesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x30\n\x05value\x18\x02 \x01(\x0b\x32\x1a.seawall.config.v1.ServiceR\x05value:\x02\x38\x01\x42\t\n\x07_listenB\r\n\x0b_ops_listenB\x11\n\x0f_descriptor_setB\x08\n\x06_proto\"\xb7\x01\n\x08Identity\x12H\n\tproviders\x18\x01 \x03(\x0b\x32*.seawall.config.v1.Identity.ProvidersEntryR\tproviders\x1a\x61\n\x0eProvidersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x39\n\x05value\x18\x02 \x01(\x0b\x32#.seawall.config.v1.IdentityProviderR\x05value:\x02\x38\x01\"\xbe\x01\n\x10IdentityProvider\x12\x35\n\x08\x61pi_keys\x18\x01 \x01(\x0b\x32\x1a.seawall.config.v1.ApiKeysR\x07\x61piKeys\x12(\n\x03jwt\x18\x02 \x01(\x0b\x32\x16.seawall.config.v1.JwtR\x03jwt\x12I\n\x0c\x63\x65rtificates\x18\x03 \x01(\x0b\x32%.seawall.config.v1.ClientCertificatesR\x0c\x63\x65rtificates\"\x88\x01\n\x07\x41piKeys\x12\x1f\n\x08metadata\x18\x01 \x01(\tH\x00R\x08metadata\x88\x01\x01\x12-\n\x04keys\x18\x02 \x03(\x0b\x32\x19.seawall.config.v1.ApiKeyR\x04keys\x12\x17\n\x04\x66ile\x18\x03 \x01(\tH\x01R\x04\x66ile\x88\x01\x01\x42\x0b\n\t_metadataB\x07\n\x05_file\"\x99\x01\n\x06\x41piKey\x12\x1b\n\x06\x63\x61ller\x18\x01 \x01(\tH\x00R\x06\x63\x61ller\x88\x01\x01\x12\x1b\n\x06sha256\x18\x02 \x01(\tH\x01R\x06sha256\x88\x01\x01\x12\x14\n\x05roles\x18\x03 \x03(\tR\x05roles\x12\x1d\n\x07\x65xpires\x18\x04 \x01(\tH\x02R\x07\x65xpires\x88\x01\x01\x42\t\n\x07_callerB\t\n\x07_sha256B\n\n\x08_expires\"\x8f\x05\n\x03Jwt\x12\x1b\n\x06issuer\x18\x01 \x01(\tH\x00R\x06issuer\x88\x01\x01\x12\x1c\n\taudiences\x18\x02 \x03(\tR\taudiences\x12 \n\tjwks_file\x18\x03 \x01(\tH\x01R\x08jwksFile\x88\x01\x01\x12\x1e\n\x08jwks_url\x18\x04 \x01(\tH\x02R\x07jwksUrl\x88\x01\x01\x12\x1e\n\nalgorithms\x18\x05 \x03(\tR\nalgorithms\x12\x31\n\x06leeway\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06leeway\x12&\n\x0c\x63\x61ller_claim\x18\x07 \x01(\tH\x03R\x0b\x63\x61llerClaim\x88\x01\x01\x12$\n\x0broles_claim\x18\x08 \x01(\tH\x04R\nrolesClaim\x88\x01\x01\x12\x44\n\x10refresh_interval\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\x0frefreshInterval\x12K\n\x14min_refresh_interval\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x12minRefreshInterval\x12\x33\n\x07timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\"\n\nmax_tokens\x18\x0c \x01(\rH\x05R\tmaxTokens\x88\x01\x01\x12\x1c\n\x07\x63\x61_file\x18\r \x01(\tH\x06R\x06\x63\x61\x46ile\x88\x01\x01\x42\t\n\x07_issuerB\x0c\n\n_jwks_fileB\x0b\n\t_jwks_urlB\x0f\n\r_caller_claimB\x0e\n\x0c_roles_claimB\r\n\x0b_max_tokensB\n\n\x08_ca_file\"N\n\x12\x43lientCertificates\x12\x38\n\x05names\x18\x01 \x03(\x0b\x32\".seawall.config.v1.CertificateNameR\x05names\"I\n\x0f\x43\x65rtificateName\x12\x17\n\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x14\n\x05roles\x18\x02 \x03(\tR\x05rolesB\x07\n\x05_name\"\xe4\x01\n\x08Listener\x12\x1b\n\x06listen\x18\x01 \x01(\tH\x00R\x06listen\x88\x01\x01\x12\x30\n\x03tls\x18\x02 \x01(\x0b\x32\x1e.seawall.config.v1.ListenerTlsR\x03tls\x12\x1a\n\x08services\x18\x03 \x03(\tR\x08services\x12;\n\x04\x61uth\x18\x04 \x01(\x0e\x32\".seawall.policy.v1.AuthPolicy.ModeH\x01R\x04\x61uth\x88\x01\x01\x12\x1c\n\tproviders\x18\x05 \x03(\tR\tprovidersB\t\n\x07_listenB\x07\n\x05_auth\"\x86\x02\n\x0bListenerTls\x12 \n\tcert_file\x18\x01 \x01(\tH\x00R\x08\x63\x65rtFile\x88\x01\x01\x12\x1e\n\x08key_file\x18\x02 \x01(\tH\x01R\x07keyFile\x88\x01\x01\x12)\n\x0e\x63lient_ca_file\x18\x03 \x01(\tH\x02R\x0c\x63lientCaFile\x88\x01\x01\x12L\n\x0bmin_version\x18\x04 \x01(\x0e\x32&.seawall.policy.v1.UpstreamTls.VersionH\x03R\nminVersion\x88\x01\x01\x42\x0c\n\n_cert_fileB\x0b\n\t_key_fileB\x11\n\x0f_client_ca_fileB\x0e\n\x0c_min_version\"\xf4\x04\n\x0b\x43onnections\x12,\n\x0fmax_connections\x18\x01 \x01(\rH\x00R\x0emaxConnections\x88\x01\x01\x12\x39\n\x16max_concurrent_streams\x18\x02 \x01(\rH\x01R\x14maxConcurrentStreams\x88\x01\x01\x12\x31\n\x12max_metadata_bytes\x18\x03 \x01(\rH\x02R\x10maxMetadataBytes\x88\x01\x01\x12\x45\n\x11min_ping_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0fminPingInterval\x12H\n\x12keepalive_interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11keepaliveInterval\x12\x46\n\x11keepalive_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x10keepaliveTimeout\x12\x32\n\x07max_age\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge\x12=\n\rmax_age_grace\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bmaxAgeGrace\x12&\n\x0ctrusted_hops\x18\t \x01(\rH\x03R\x0btrustedHops\x88\x01\x01\x42\x12\n\x10_max_connectionsB\x19\n\x17_max_concurrent_streamsB\x15\n\x13_max_metadata_bytesB\x0f\n\r_trusted_hops\"\xd8\x01\n\x0c\x45rrorCatalog\x12\x1b\n\x06\x64omain\x18\x01 \x01(\tH\x00R\x06\x64omain\x88\x01\x01\x12\x46\n\x07reasons\x18\x02 \x03(\x0b\x32,.seawall.config.v1.ErrorCatalog.ReasonsEntryR\x07reasons\x1aX\n\x0cReasonsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32\x1c.seawall.error.v1.ErrorEntryR\x05value:\x02\x38\x01\x42\t\n\x07_domain\"o\n\x05State\x12\x1b\n\x06shared\x18\x01 \x01(\tH\x00R\x06shared\x88\x01\x01\x12>\n\rlimit_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0climitTimeoutB\t\n\x07_shared\"\xe9\x01\n\x10RateLimitService\x12\x1d\n\x07\x65nabled\x18\x01 \x01(\x08H\x00R\x07\x65nabled\x88\x01\x01\x12J\n\x07\x64omains\x18\x02 \x03(\x0b\x32\x30.seawall.config.v1.RateLimitService.DomainsEntryR\x07\x64omains\x1a^\n\x0c\x44omainsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x38\n\x05value\x18\x02 \x01(\x0b\x32\".seawall.config.v1.RateLimitDomainR\x05value:\x02\x38\x01\x42\n\n\x08_enabled\"M\n\x0fRateLimitDomain\x12:\n\x06limits\x18\x01 \x03(\x0b\x32\".seawall.config.v1.DescriptorLimitR\x06limits\"\xa5\x01\n\x0f\x44\x65scriptorLimit\x12\x17\n\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12<\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\".seawall.config.v1.DescriptorEntryR\x07\x65ntries\x12\x32\n\x05limit\x18\x03 \x01(\x0b\x32\x1c.seawall.policy.v1.RateLimitR\x05limitB\x07\n\x05_name\"U\n\x0f\x44\x65scriptorEntry\x12\x15\n\x03key\x18\x01 \x01(\tH\x00R\x03key\x88\x01\x01\x12\x19\n\x05value\x18\x02 \x01(\tH\x01R\x05value\x88\x01\x01\x42\x06\n\x04_keyB\x08\n\x06_value\"\xb9\x01\n\x08Overload\x12\x1f\n\x08\x64isabled\x18\x01 \x01(\x08H\x00R\x08\x64isabled\x88\x01\x01\x12;\n\x0cmax_loop_lag\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxLoopLag\x12-\n\x10max_memory_share\x18\x03 \x01(\x01H\x01R\x0emaxMemoryShare\x88\x01\x01\x42\x0b\n\t_disabledB\x13\n\x11_max_memory_share\"7\n\x10\x43riticalityTrust\x12#\n\rtrusted_peers\x18\x01 \x03(\tR\x0ctrustedPeers\"2\n\x05\x41\x64min\x12\x1d\n\x07\x65nabled\x18\x01 \x01(\x08H\x00R\x07\x65nabled\x88\x01\x01\x42\n\n\x08_enabled\"\x82\x01\n\x08\x44\x65\x66\x61ults\x12\x37\n\x06method\x18\x01 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06method\x12=\n\x08upstream\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x08upstream\"\x9f\x01\n\x08Upstream\x12\x15\n\x03url\x18\x01 \x01(\tH\x00R\x03url\x88\x01\x01\x12\x39\n\x06policy\x18\x02 \x01(\x0b\x32!.seawall.policy.v1.UpstreamPolicyR\x06policy\x12\x39\n\x07methods\x18\x03 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x07methodsB\x06\n\x04_url\"\xe2\x01\n\x07Service\x12\x37\n\x06policy\x18\x01 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x06policy\x12\x41\n\x07methods\x18\x02 \x03(\x0b\x32\'.seawall.config.v1.Service.MethodsEntryR\x07methods\x1a[\n\x0cMethodsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x35\n\x05value\x18\x02 \x01(\x0b\x32\x1f.seawall.policy.v1.MethodPolicyR\x05value:\x02\x38\x01\"\xc7\x02\n\x08\x43\x65ilings\x12\x35\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64\x65\x61\x64line\x12&\n\x0cmax_attempts\x18\x02 \x01(\rH\x00R\x0bmaxAttempts\x88\x01\x01\x12:\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\nmaxBackoff\x12/\n\x11max_request_bytes\x18\x04 \x01(\x04H\x01R\x0fmaxRequestBytes\x88\x01\x01\x12\x31\n\x12max_response_bytes\x18\x05 \x01(\x04H\x02R\x10maxResponseBytes\x88\x01\x01\x42\x0f\n\r_max_attemptsB\x14\n\x12_max_request_bytesB\x15\n\x13_max_response_bytes\"g\n\x05\x44rain\x12-\n\x04wait\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04wait\x12/\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05graceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,30 +38,74 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_options = b'8\001'
   _globals['_GATEWAYCONFIG_SERVICESENTRY']._loaded_options = None
   _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_options = b'8\001'
+  _globals['_IDENTITY_PROVIDERSENTRY']._loaded_options = None
+  _globals['_IDENTITY_PROVIDERSENTRY']._serialized_options = b'8\001'
+  _globals['_ERRORCATALOG_REASONSENTRY']._loaded_options = None
+  _globals['_ERRORCATALOG_REASONSENTRY']._serialized_options = b'8\001'
+  _globals['_RATELIMITSERVICE_DOMAINSENTRY']._loaded_options = None
+  _globals['_RATELIMITSERVICE_DOMAINSENTRY']._serialized_options = b'8\001'
   _globals['_SERVICE_METHODSENTRY']._loaded_options = None
   _globals['_SERVICE_METHODSENTRY']._serialized_options = b'8\001'
-  _globals['_GATEWAYCONFIG']._serialized_start=118
-  _globals['_GATEWAYCONFIG']._serialized_end=1019
-  _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_start=786
-  _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_end=875
-  _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_start=877
-  _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_end=964
-  _globals['_OVERLOAD']._serialized_start=1022
-  _globals['_OVERLOAD']._serialized_end=1207
-  _globals['_CRITICALITYTRUST']._serialized_start=1209
-  _globals['_CRITICALITYTRUST']._serialized_end=1264
-  _globals['_ADMIN']._serialized_start=1266
-  _globals['_ADMIN']._serialized_end=1316
-  _globals['_DEFAULTS']._serialized_start=1319
-  _globals['_DEFAULTS']._serialized_end=1449
-  _globals['_UPSTREAM']._serialized_start=1452
-  _globals['_UPSTREAM']._serialized_end=1611
-  _globals['_SERVICE']._serialized_start=1614
-  _globals['_SERVICE']._serialized_end=1840
-  _globals['_SERVICE_METHODSENTRY']._serialized_start=1749
-  _globals['_SERVICE_METHODSENTRY']._serialized_end=1840
-  _globals['_CEILINGS']._serialized_start=1843
-  _globals['_CEILINGS']._serialized_end=2170
-  _globals['_DRAIN']._serialized_start=2172
-  _globals['_DRAIN']._serialized_end=2275
+  _globals['_GATEWAYCONFIG']._serialized_start=148
+  _globals['_GATEWAYCONFIG']._serialized_end=1419
+  _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_start=1186
+  _globals['_GATEWAYCONFIG_UPSTREAMSENTRY']._serialized_end=1275
+  _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_start=1277
+  _globals['_GATEWAYCONFIG_SERVICESENTRY']._serialized_end=1364
+  _globals['_IDENTITY']._serialized_start=1422
+  _globals['_IDENTITY']._serialized_end=1605
+  _globals['_IDENTITY_PROVIDERSENTRY']._serialized_start=1508
+  _globals['_IDENTITY_PROVIDERSENTRY']._serialized_end=1605
+  _globals['_IDENTITYPROVIDER']._serialized_start=1608
+  _globals['_IDENTITYPROVIDER']._serialized_end=1798
+  _globals['_APIKEYS']._serialized_start=1801
+  _globals['_APIKEYS']._serialized_end=1937
+  _globals['_APIKEY']._serialized_start=1940
+  _globals['_APIKEY']._serialized_end=2093
+  _globals['_JWT']._serialized_start=2096
+  _globals['_JWT']._serialized_end=2751
+  _globals['_CLIENTCERTIFICATES']._serialized_start=2753
+  _globals['_CLIENTCERTIFICATES']._serialized_end=2831
+  _globals['_CERTIFICATENAME']._serialized_start=2833
+  _globals['_CERTIFICATENAME']._serialized_end=2906
+  _globals['_LISTENER']._serialized_start=2909
+  _globals['_LISTENER']._serialized_end=3137
+  _globals['_LISTENERTLS']._serialized_start=3140
+  _globals['_LISTENERTLS']._serialized_end=3402
+  _globals['_CONNECTIONS']._serialized_start=3405
+  _globals['_CONNECTIONS']._serialized_end=4033
+  _globals['_ERRORCATALOG']._serialized_start=4036
+  _globals['_ERRORCATALOG']._serialized_end=4252
+  _globals['_ERRORCATALOG_REASONSENTRY']._serialized_start=4153
+  _globals['_ERRORCATALOG_REASONSENTRY']._serialized_end=4241
+  _globals['_STATE']._serialized_start=4254
+  _globals['_STATE']._serialized_end=4365
+  _globals['_RATELIMITSERVICE']._serialized_start=4368
+  _globals['_RATELIMITSERVICE']._serialized_end=4601
+  _globals['_RATELIMITSERVICE_DOMAINSENTRY']._serialized_start=4495
+  _globals['_RATELIMITSERVICE_DOMAINSENTRY']._serialized_end=4589
+  _globals['_RATELIMITDOMAIN']._serialized_start=4603
+  _globals['_RATELIMITDOMAIN']._serialized_end=4680
+  _globals['_DESCRIPTORLIMIT']._serialized_start=4683
+  _globals['_DESCRIPTORLIMIT']._serialized_end=4848
+  _globals['_DESCRIPTORENTRY']._serialized_start=4850
+  _globals['_DESCRIPTORENTRY']._serialized_end=4935
+  _globals['_OVERLOAD']._serialized_start=4938
+  _globals['_OVERLOAD']._serialized_end=5123
+  _globals['_CRITICALITYTRUST']._serialized_start=5125
+  _globals['_CRITICALITYTRUST']._serialized_end=5180
+  _globals['_ADMIN']._serialized_start=5182
+  _globals['_ADMIN']._serialized_end=5232
+  _globals['_DEFAULTS']._serialized_start=5235
+  _globals['_DEFAULTS']._serialized_end=5365
+  _globals['_UPSTREAM']._serialized_start=5368
+  _globals['_UPSTREAM']._serialized_end=5527
+  _globals['_SERVICE']._serialized_start=5530
+  _globals['_SERVICE']._serialized_end=5756
+  _globals['_SERVICE_METHODSENTRY']._serialized_start=5665
+  _globals['_SERVICE_METHODSENTRY']._serialized_end=5756
+  _globals['_CEILINGS']._serialized_start=5759
+  _globals['_CEILINGS']._serialized_end=6086
+  _globals['_DRAIN']._serialized_start=6088
+  _globals['_DRAIN']._serialized_end=6191
 # @@protoc_insertion_point(module_scope)

@@ -22,18 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cseawall/error/v1/error.proto\x12\x10seawall.error.v1\x1a\x1egoogle/protobuf/duration.proto\"\xae\x01\n\x0bUserMessage\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n\x06\x61\x63tion\x18\x03 \x01(\tR\x06\x61\x63tion\x12:\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay\x12!\n\x0cshould_retry\x18\x05 \x01(\x08R\x0bshouldRetry*\xf0\x04\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REASON_UPSTREAM_STATUS\x10\x01\x12\x1e\n\x1aREASON_UPSTREAM_UNRESOLVED\x10\x02\x12\x1f\n\x1bREASON_UPSTREAM_UNREACHABLE\x10\x03\x12\x17\n\x13REASON_UPSTREAM_TLS\x10\x04\x12\x19\n\x15REASON_UPSTREAM_RESET\x10\x05\x12\"\n\x1eREASON_UPSTREAM_INVALID_ANSWER\x10\x06\x12$\n REASON_UPSTREAM_ANSWER_TOO_LARGE\x10\x07\x12\x1a\n\x16REASON_ATTEMPT_TIMEOUT\x10\x08\x12\x1c\n\x18REASON_DEADLINE_EXCEEDED\x10\t\x12\x1a\n\x16REASON_INVALID_REQUEST\x10\n\x12\x1c\n\x18REASON_REQUEST_TOO_LARGE\x10\x0b\x12\x13\n\x0fREASON_DRAINING\x10\x0c\x12\x13\n\x0fREASON_INTERNAL\x10\r\x12\x14\n\x10REASON_CANCELLED\x10\x0e\x12\x16\n\x12REASON_STREAM_IDLE\x10\x0f\x12\x17\n\x13REASON_BREAKER_OPEN\x10\x10\x12\x16\n\x12REASON_NO_ENDPOINT\x10\x11\x12\x1c\n\x18REASON_CONCURRENCY_LIMIT\x10\x12\x12\x10\n\x0cREASON_PACED\x10\x13\x12\x15\n\x11REASON_OVERLOADED\x10\x14\x12\x18\n\x14REASON_QUORUM_MISSED\x10\x15\x12\x15\n\x11REASON_SERIALIZED\x10\x16\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cseawall/error/v1/error.proto\x12\x10seawall.error.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc1\x03\n\nErrorEntry\x12\x19\n\x05title\x18\x01 \x01(\tH\x00R\x05title\x88\x01\x01\x12\x1d\n\x07message\x18\x02 \x01(\tH\x01R\x07message\x88\x01\x01\x12\x1b\n\x06\x61\x63tion\x18\x03 \x01(\tH\x02R\x06\x61\x63tion\x88\x01\x01\x12&\n\x0cshould_retry\x18\x04 \x01(\x08H\x03R\x0bshouldRetry\x88\x01\x01\x12:\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay\x12\x17\n\x04\x63ode\x18\x06 \x01(\tH\x04R\x04\x63ode\x88\x01\x01\x12I\n\tlocalized\x18\x07 \x03(\x0b\x32+.seawall.error.v1.ErrorEntry.LocalizedEntryR\tlocalized\x1aY\n\x0eLocalizedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.seawall.error.v1.ErrorTextR\x05value:\x02\x38\x01\x42\x08\n\x06_titleB\n\n\x08_messageB\t\n\x07_actionB\x0f\n\r_should_retryB\x07\n\x05_code\"\x83\x01\n\tErrorText\x12\x19\n\x05title\x18\x01 \x01(\tH\x00R\x05title\x88\x01\x01\x12\x1d\n\x07message\x18\x02 \x01(\tH\x01R\x07message\x88\x01\x01\x12\x1b\n\x06\x61\x63tion\x18\x03 \x01(\tH\x02R\x06\x61\x63tion\x88\x01\x01\x42\x08\n\x06_titleB\n\n\x08_messageB\t\n\x07_action\"\xae\x01\n\x0bUserMessage\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n\x06\x61\x63tion\x18\x03 \x01(\tR\x06\x61\x63tion\x12:\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay\x12!\n\x0cshould_retry\x18\x05 \x01(\x08R\x0bshouldRetry*\xd8\x06\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REASON_UPSTREAM_STATUS\x10\x01\x12\x1e\n\x1aREASON_UPSTREAM_UNRESOLVED\x10\x02\x12\x1f\n\x1bREASON_UPSTREAM_UNREACHABLE\x10\x03\x12\x17\n\x13REASON_UPSTREAM_TLS\x10\x04\x12\x19\n\x15REASON_UPSTREAM_RESET\x10\x05\x12\"\n\x1eREASON_UPSTREAM_INVALID_ANSWER\x10\x06\x12$\n REASON_UPSTREAM_ANSWER_TOO_LARGE\x10\x07\x12\x1a\n\x16REASON_ATTEMPT_TIMEOUT\x10\x08\x12\x1c\n\x18REASON_DEADLINE_EXCEEDED\x10\t\x12\x1a\n\x16REASON_INVALID_REQUEST\x10\n\x12\x1c\n\x18REASON_REQUEST_TOO_LARGE\x10\x0b\x12\x13\n\x0fREASON_DRAINING\x10\x0c\x12\x13\n\x0fREASON_INTERNAL\x10\r\x12\x14\n\x10REASON_CANCELLED\x10\x0e\x12\x16\n\x12REASON_STREAM_IDLE\x10\x0f\x12\x17\n\x13REASON_BREAKER_OPEN\x10\x10\x12\x16\n\x12REASON_NO_ENDPOINT\x10\x11\x12\x1c\n\x18REASON_CONCURRENCY_LIMIT\x10\x12\x12\x10\n\x0cREASON_PACED\x10\x13\x12\x15\n\x11REASON_OVERLOADED\x10\x14\x12\x18\n\x14REASON_QUORUM_MISSED\x10\x15\x12\x15\n\x11REASON_SERIALIZED\x10\x16\x12\x17\n\x13REASON_RATE_LIMITED\x10\x17\x12\x1a\n\x16REASON_UNAUTHENTICATED\x10\x18\x12\x1c\n\x18REASON_PERMISSION_DENIED\x10\x19\x12\x1c\n\x18REASON_SIGNATURE_INVALID\x10\x1a\x12\x13\n\x0fREASON_REPLAYED\x10\x1b\x12!\n\x1dREASON_CREDENTIAL_UNAVAILABLE\x10\x1c\x12\x1f\n\x1bREASON_IDENTITY_UNAVAILABLE\x10\x1d\x12\x1c\n\x18REASON_STORE_UNAVAILABLE\x10\x1e:Z\n\x05\x65ntry\x12!.google.protobuf.EnumValueOptions\x18\x80\x95\x03 \x01(\x0b\x32\x1c.seawall.error.v1.ErrorEntryR\x05\x65ntry\x88\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'seawall.error.v1.error_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASON']._serialized_start=260
-  _globals['_REASON']._serialized_end=884
-  _globals['_USERMESSAGE']._serialized_start=83
-  _globals['_USERMESSAGE']._serialized_end=257
+  _globals['_ERRORENTRY_LOCALIZEDENTRY']._loaded_options = None
+  _globals['_ERRORENTRY_LOCALIZEDENTRY']._serialized_options = b'8\001'
+  _globals['_REASON']._serialized_start=880
+  _globals['_REASON']._serialized_end=1736
+  _globals['_ERRORENTRY']._serialized_start=117
+  _globals['_ERRORENTRY']._serialized_end=566
+  _globals['_ERRORENTRY_LOCALIZEDENTRY']._serialized_start=418
+  _globals['_ERRORENTRY_LOCALIZEDENTRY']._serialized_end=507
+  _globals['_ERRORTEXT']._serialized_start=569
+  _globals['_ERRORTEXT']._serialized_end=700
+  _globals['_USERMESSAGE']._serialized_start=703
+  _globals['_USERMESSAGE']._serialized_end=877
 # @@protoc_insertion_point(module_scope)

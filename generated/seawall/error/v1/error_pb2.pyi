@@ -1,6 +1,8 @@
 import datetime
 
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -34,6 +36,14 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_OVERLOADED: _ClassVar[Reason]
     REASON_QUORUM_MISSED: _ClassVar[Reason]
     REASON_SERIALIZED: _ClassVar[Reason]
+    REASON_RATE_LIMITED: _ClassVar[Reason]
+    REASON_UNAUTHENTICATED: _ClassVar[Reason]
+    REASON_PERMISSION_DENIED: _ClassVar[Reason]
+    REASON_SIGNATURE_INVALID: _ClassVar[Reason]
+    REASON_REPLAYED: _ClassVar[Reason]
+    REASON_CREDENTIAL_UNAVAILABLE: _ClassVar[Reason]
+    REASON_IDENTITY_UNAVAILABLE: _ClassVar[Reason]
+    REASON_STORE_UNAVAILABLE: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_UPSTREAM_STATUS: Reason
 REASON_UPSTREAM_UNRESOLVED: Reason
@@ -57,6 +67,51 @@ REASON_PACED: Reason
 REASON_OVERLOADED: Reason
 REASON_QUORUM_MISSED: Reason
 REASON_SERIALIZED: Reason
+REASON_RATE_LIMITED: Reason
+REASON_UNAUTHENTICATED: Reason
+REASON_PERMISSION_DENIED: Reason
+REASON_SIGNATURE_INVALID: Reason
+REASON_REPLAYED: Reason
+REASON_CREDENTIAL_UNAVAILABLE: Reason
+REASON_IDENTITY_UNAVAILABLE: Reason
+REASON_STORE_UNAVAILABLE: Reason
+ENTRY_FIELD_NUMBER: _ClassVar[int]
+entry: _descriptor.FieldDescriptor
+
+class ErrorEntry(_message.Message):
+    __slots__ = ("title", "message", "action", "should_retry", "retry_delay", "code", "localized")
+    class LocalizedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: ErrorText
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[ErrorText, _Mapping]] = ...) -> None: ...
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    SHOULD_RETRY_FIELD_NUMBER: _ClassVar[int]
+    RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    LOCALIZED_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    message: str
+    action: str
+    should_retry: bool
+    retry_delay: _duration_pb2.Duration
+    code: str
+    localized: _containers.MessageMap[str, ErrorText]
+    def __init__(self, title: _Optional[str] = ..., message: _Optional[str] = ..., action: _Optional[str] = ..., should_retry: _Optional[bool] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., code: _Optional[str] = ..., localized: _Optional[_Mapping[str, ErrorText]] = ...) -> None: ...
+
+class ErrorText(_message.Message):
+    __slots__ = ("title", "message", "action")
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    message: str
+    action: str
+    def __init__(self, title: _Optional[str] = ..., message: _Optional[str] = ..., action: _Optional[str] = ...) -> None: ...
 
 class UserMessage(_message.Message):
     __slots__ = ("title", "text", "action", "retry_delay", "should_retry")

@@ -33,7 +33,7 @@ FIELD_FIELD_NUMBER: _ClassVar[int]
 field: _descriptor.FieldDescriptor
 
 class MethodPolicy(_message.Message):
-    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize")
+    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize", "auth", "rate_limits", "validation", "webhook")
     class Idempotency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IDEMPOTENCY_UNSPECIFIED: _ClassVar[MethodPolicy.Idempotency]
@@ -44,6 +44,13 @@ class MethodPolicy(_message.Message):
     NO_SIDE_EFFECTS: MethodPolicy.Idempotency
     IDEMPOTENT: MethodPolicy.Idempotency
     NOT_IDEMPOTENT: MethodPolicy.Idempotency
+    class RateLimitsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: RateLimit
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[RateLimit, _Mapping]] = ...) -> None: ...
     UPSTREAM_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_FIELD_NUMBER: _ClassVar[int]
     RETRY_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +68,10 @@ class MethodPolicy(_message.Message):
     FAN_OUT_FIELD_NUMBER: _ClassVar[int]
     SCATTER_FIELD_NUMBER: _ClassVar[int]
     SERIALIZE_FIELD_NUMBER: _ClassVar[int]
+    AUTH_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOK_FIELD_NUMBER: _ClassVar[int]
     upstream: str
     deadline: DeadlinePolicy
     retry: RetryPolicy
@@ -78,7 +89,123 @@ class MethodPolicy(_message.Message):
     fan_out: FanOutPolicy
     scatter: ScatterPolicy
     serialize: SerializePolicy
-    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ...) -> None: ...
+    auth: AuthPolicy
+    rate_limits: _containers.MessageMap[str, RateLimit]
+    validation: ValidationPolicy
+    webhook: WebhookPolicy
+    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ..., auth: _Optional[_Union[AuthPolicy, _Mapping]] = ..., rate_limits: _Optional[_Mapping[str, RateLimit]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., webhook: _Optional[_Union[WebhookPolicy, _Mapping]] = ...) -> None: ...
+
+class AuthPolicy(_message.Message):
+    __slots__ = ("mode", "providers", "roles")
+    class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MODE_UNSPECIFIED: _ClassVar[AuthPolicy.Mode]
+        REQUIRED: _ClassVar[AuthPolicy.Mode]
+        OPTIONAL: _ClassVar[AuthPolicy.Mode]
+        NONE: _ClassVar[AuthPolicy.Mode]
+    MODE_UNSPECIFIED: AuthPolicy.Mode
+    REQUIRED: AuthPolicy.Mode
+    OPTIONAL: AuthPolicy.Mode
+    NONE: AuthPolicy.Mode
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    mode: AuthPolicy.Mode
+    providers: _containers.RepeatedScalarFieldContainer[str]
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, mode: _Optional[_Union[AuthPolicy.Mode, str]] = ..., providers: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RateLimit(_message.Message):
+    __slots__ = ("disabled", "requests", "per", "burst", "algorithm", "by", "shadow", "on_store_failure", "local_share", "max_keys")
+    class Algorithm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ALGORITHM_UNSPECIFIED: _ClassVar[RateLimit.Algorithm]
+        GCRA: _ClassVar[RateLimit.Algorithm]
+        SLIDING_WINDOW: _ClassVar[RateLimit.Algorithm]
+    ALGORITHM_UNSPECIFIED: RateLimit.Algorithm
+    GCRA: RateLimit.Algorithm
+    SLIDING_WINDOW: RateLimit.Algorithm
+    class StoreFailure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STORE_FAILURE_UNSPECIFIED: _ClassVar[RateLimit.StoreFailure]
+        OPEN: _ClassVar[RateLimit.StoreFailure]
+        CLOSED: _ClassVar[RateLimit.StoreFailure]
+        LOCAL_SHARE: _ClassVar[RateLimit.StoreFailure]
+    STORE_FAILURE_UNSPECIFIED: RateLimit.StoreFailure
+    OPEN: RateLimit.StoreFailure
+    CLOSED: RateLimit.StoreFailure
+    LOCAL_SHARE: RateLimit.StoreFailure
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    PER_FIELD_NUMBER: _ClassVar[int]
+    BURST_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    ON_STORE_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_SHARE_FIELD_NUMBER: _ClassVar[int]
+    MAX_KEYS_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    requests: int
+    per: _duration_pb2.Duration
+    burst: int
+    algorithm: RateLimit.Algorithm
+    by: _containers.RepeatedScalarFieldContainer[str]
+    shadow: bool
+    on_store_failure: RateLimit.StoreFailure
+    local_share: float
+    max_keys: int
+    def __init__(self, disabled: _Optional[bool] = ..., requests: _Optional[int] = ..., per: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., burst: _Optional[int] = ..., algorithm: _Optional[_Union[RateLimit.Algorithm, str]] = ..., by: _Optional[_Iterable[str]] = ..., shadow: _Optional[bool] = ..., on_store_failure: _Optional[_Union[RateLimit.StoreFailure, str]] = ..., local_share: _Optional[float] = ..., max_keys: _Optional[int] = ...) -> None: ...
+
+class ValidationPolicy(_message.Message):
+    __slots__ = ("disabled",)
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    def __init__(self, disabled: _Optional[bool] = ...) -> None: ...
+
+class WebhookPolicy(_message.Message):
+    __slots__ = ("disabled", "scheme", "body_field", "signature_metadata", "signature_field", "secrets", "tolerance", "encoding", "prefix", "timestamp_metadata", "timestamp_field", "max_remembered")
+    class Scheme(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SCHEME_UNSPECIFIED: _ClassVar[WebhookPolicy.Scheme]
+        STRIPE: _ClassVar[WebhookPolicy.Scheme]
+        HMAC_SHA256: _ClassVar[WebhookPolicy.Scheme]
+    SCHEME_UNSPECIFIED: WebhookPolicy.Scheme
+    STRIPE: WebhookPolicy.Scheme
+    HMAC_SHA256: WebhookPolicy.Scheme
+    class Encoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ENCODING_UNSPECIFIED: _ClassVar[WebhookPolicy.Encoding]
+        HEX: _ClassVar[WebhookPolicy.Encoding]
+        BASE64: _ClassVar[WebhookPolicy.Encoding]
+    ENCODING_UNSPECIFIED: WebhookPolicy.Encoding
+    HEX: WebhookPolicy.Encoding
+    BASE64: WebhookPolicy.Encoding
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    SCHEME_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_METADATA_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_FIELD_NUMBER: _ClassVar[int]
+    SECRETS_FIELD_NUMBER: _ClassVar[int]
+    TOLERANCE_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_METADATA_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_FIELD_NUMBER: _ClassVar[int]
+    MAX_REMEMBERED_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    scheme: WebhookPolicy.Scheme
+    body_field: str
+    signature_metadata: str
+    signature_field: str
+    secrets: _containers.RepeatedScalarFieldContainer[str]
+    tolerance: _duration_pb2.Duration
+    encoding: WebhookPolicy.Encoding
+    prefix: str
+    timestamp_metadata: str
+    timestamp_field: str
+    max_remembered: int
+    def __init__(self, disabled: _Optional[bool] = ..., scheme: _Optional[_Union[WebhookPolicy.Scheme, str]] = ..., body_field: _Optional[str] = ..., signature_metadata: _Optional[str] = ..., signature_field: _Optional[str] = ..., secrets: _Optional[_Iterable[str]] = ..., tolerance: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., encoding: _Optional[_Union[WebhookPolicy.Encoding, str]] = ..., prefix: _Optional[str] = ..., timestamp_metadata: _Optional[str] = ..., timestamp_field: _Optional[str] = ..., max_remembered: _Optional[int] = ...) -> None: ...
 
 class DeadlinePolicy(_message.Message):
     __slots__ = ("default", "maximum", "margin")
@@ -454,7 +581,7 @@ class SizePolicy(_message.Message):
     def __init__(self, max_request_bytes: _Optional[int] = ..., max_response_bytes: _Optional[int] = ..., max_error_bytes: _Optional[int] = ..., max_json_depth: _Optional[int] = ..., max_url_bytes: _Optional[int] = ...) -> None: ...
 
 class ErrorPolicy(_message.Message):
-    __slots__ = ("status_codes",)
+    __slots__ = ("status_codes", "rules")
     class StatusCodesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -463,8 +590,29 @@ class ErrorPolicy(_message.Message):
         value: str
         def __init__(self, key: _Optional[int] = ..., value: _Optional[str] = ...) -> None: ...
     STATUS_CODES_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
     status_codes: _containers.ScalarMap[int, str]
-    def __init__(self, status_codes: _Optional[_Mapping[int, str]] = ...) -> None: ...
+    rules: _containers.RepeatedCompositeFieldContainer[ErrorRule]
+    def __init__(self, status_codes: _Optional[_Mapping[int, str]] = ..., rules: _Optional[_Iterable[_Union[ErrorRule, _Mapping]]] = ...) -> None: ...
+
+class ErrorRule(_message.Message):
+    __slots__ = ("http_statuses", "body", "on", "reason")
+    class BodyEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    HTTP_STATUSES_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    ON_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    http_statuses: _containers.RepeatedScalarFieldContainer[int]
+    body: _containers.ScalarMap[str, str]
+    on: _containers.RepeatedScalarFieldContainer[str]
+    reason: str
+    def __init__(self, http_statuses: _Optional[_Iterable[int]] = ..., body: _Optional[_Mapping[str, str]] = ..., on: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class StreamPolicy(_message.Message):
     __slots__ = ("format", "idle_timeout", "enveloped", "events", "end_of_stream", "requests")
@@ -503,7 +651,7 @@ class StreamPolicy(_message.Message):
     def __init__(self, format: _Optional[_Union[StreamPolicy.Format, str]] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., enveloped: _Optional[bool] = ..., events: _Optional[_Iterable[str]] = ..., end_of_stream: _Optional[str] = ..., requests: _Optional[_Union[StreamPolicy.Requests, str]] = ...) -> None: ...
 
 class UpstreamPolicy(_message.Message):
-    __slots__ = ("name", "url", "pool", "tls", "redirects", "endpoints", "discovery", "load_balancing", "outlier_detection", "health_check", "reachability", "breaker", "retry_budget", "bulkhead", "adaptive_concurrency", "pacing")
+    __slots__ = ("name", "url", "pool", "tls", "redirects", "endpoints", "discovery", "load_balancing", "outlier_detection", "health_check", "reachability", "breaker", "retry_budget", "bulkhead", "adaptive_concurrency", "pacing", "credentials")
     NAME_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
@@ -520,6 +668,7 @@ class UpstreamPolicy(_message.Message):
     BULKHEAD_FIELD_NUMBER: _ClassVar[int]
     ADAPTIVE_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     PACING_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
     name: str
     url: str
     pool: ConnectionPool
@@ -536,7 +685,65 @@ class UpstreamPolicy(_message.Message):
     bulkhead: BulkheadPolicy
     adaptive_concurrency: AdaptiveConcurrencyPolicy
     pacing: PacingPolicy
-    def __init__(self, name: _Optional[str] = ..., url: _Optional[str] = ..., pool: _Optional[_Union[ConnectionPool, _Mapping]] = ..., tls: _Optional[_Union[UpstreamTls, _Mapping]] = ..., redirects: _Optional[_Union[RedirectPolicy, _Mapping]] = ..., endpoints: _Optional[_Iterable[str]] = ..., discovery: _Optional[_Union[DiscoveryPolicy, _Mapping]] = ..., load_balancing: _Optional[_Union[LoadBalancingPolicy, _Mapping]] = ..., outlier_detection: _Optional[_Union[OutlierPolicy, _Mapping]] = ..., health_check: _Optional[_Union[HealthCheckPolicy, _Mapping]] = ..., reachability: _Optional[_Union[ReachabilityPolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., retry_budget: _Optional[_Union[RetryBudgetPolicy, _Mapping]] = ..., bulkhead: _Optional[_Union[BulkheadPolicy, _Mapping]] = ..., adaptive_concurrency: _Optional[_Union[AdaptiveConcurrencyPolicy, _Mapping]] = ..., pacing: _Optional[_Union[PacingPolicy, _Mapping]] = ...) -> None: ...
+    credentials: UpstreamCredentials
+    def __init__(self, name: _Optional[str] = ..., url: _Optional[str] = ..., pool: _Optional[_Union[ConnectionPool, _Mapping]] = ..., tls: _Optional[_Union[UpstreamTls, _Mapping]] = ..., redirects: _Optional[_Union[RedirectPolicy, _Mapping]] = ..., endpoints: _Optional[_Iterable[str]] = ..., discovery: _Optional[_Union[DiscoveryPolicy, _Mapping]] = ..., load_balancing: _Optional[_Union[LoadBalancingPolicy, _Mapping]] = ..., outlier_detection: _Optional[_Union[OutlierPolicy, _Mapping]] = ..., health_check: _Optional[_Union[HealthCheckPolicy, _Mapping]] = ..., reachability: _Optional[_Union[ReachabilityPolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., retry_budget: _Optional[_Union[RetryBudgetPolicy, _Mapping]] = ..., bulkhead: _Optional[_Union[BulkheadPolicy, _Mapping]] = ..., adaptive_concurrency: _Optional[_Union[AdaptiveConcurrencyPolicy, _Mapping]] = ..., pacing: _Optional[_Union[PacingPolicy, _Mapping]] = ..., credentials: _Optional[_Union[UpstreamCredentials, _Mapping]] = ...) -> None: ...
+
+class UpstreamCredentials(_message.Message):
+    __slots__ = ("caller", "bearer_token", "basic", "headers", "oauth2")
+    class Caller(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CALLER_UNSPECIFIED: _ClassVar[UpstreamCredentials.Caller]
+        FORWARD: _ClassVar[UpstreamCredentials.Caller]
+        STRIP: _ClassVar[UpstreamCredentials.Caller]
+        EXCHANGE: _ClassVar[UpstreamCredentials.Caller]
+    CALLER_UNSPECIFIED: UpstreamCredentials.Caller
+    FORWARD: UpstreamCredentials.Caller
+    STRIP: UpstreamCredentials.Caller
+    EXCHANGE: UpstreamCredentials.Caller
+    class HeadersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    BEARER_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    BASIC_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    OAUTH2_FIELD_NUMBER: _ClassVar[int]
+    caller: UpstreamCredentials.Caller
+    bearer_token: str
+    basic: BasicCredentials
+    headers: _containers.ScalarMap[str, str]
+    oauth2: OAuth2Credentials
+    def __init__(self, caller: _Optional[_Union[UpstreamCredentials.Caller, str]] = ..., bearer_token: _Optional[str] = ..., basic: _Optional[_Union[BasicCredentials, _Mapping]] = ..., headers: _Optional[_Mapping[str, str]] = ..., oauth2: _Optional[_Union[OAuth2Credentials, _Mapping]] = ...) -> None: ...
+
+class BasicCredentials(_message.Message):
+    __slots__ = ("username", "password")
+    USERNAME_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    username: str
+    password: str
+    def __init__(self, username: _Optional[str] = ..., password: _Optional[str] = ...) -> None: ...
+
+class OAuth2Credentials(_message.Message):
+    __slots__ = ("token_url", "client_id", "client_secret", "scopes", "audience", "timeout", "max_tokens")
+    TOKEN_URL_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_SECRET_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    token_url: str
+    client_id: str
+    client_secret: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    audience: str
+    timeout: _duration_pb2.Duration
+    max_tokens: int
+    def __init__(self, token_url: _Optional[str] = ..., client_id: _Optional[str] = ..., client_secret: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., audience: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_tokens: _Optional[int] = ...) -> None: ...
 
 class DiscoveryPolicy(_message.Message):
     __slots__ = ("mode", "refresh_interval")
@@ -695,7 +902,23 @@ class ConnectionPool(_message.Message):
     def __init__(self, max_connections: _Optional[int] = ..., connect_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_header_bytes: _Optional[int] = ...) -> None: ...
 
 class UpstreamTls(_message.Message):
-    __slots__ = ("ca_file",)
+    __slots__ = ("ca_file", "cert_file", "key_file", "server_name", "min_version")
+    class Version(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        VERSION_UNSPECIFIED: _ClassVar[UpstreamTls.Version]
+        TLS_1_2: _ClassVar[UpstreamTls.Version]
+        TLS_1_3: _ClassVar[UpstreamTls.Version]
+    VERSION_UNSPECIFIED: UpstreamTls.Version
+    TLS_1_2: UpstreamTls.Version
+    TLS_1_3: UpstreamTls.Version
     CA_FILE_FIELD_NUMBER: _ClassVar[int]
+    CERT_FILE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FILE_FIELD_NUMBER: _ClassVar[int]
+    SERVER_NAME_FIELD_NUMBER: _ClassVar[int]
+    MIN_VERSION_FIELD_NUMBER: _ClassVar[int]
     ca_file: str
-    def __init__(self, ca_file: _Optional[str] = ...) -> None: ...
+    cert_file: str
+    key_file: str
+    server_name: str
+    min_version: UpstreamTls.Version
+    def __init__(self, ca_file: _Optional[str] = ..., cert_file: _Optional[str] = ..., key_file: _Optional[str] = ..., server_name: _Optional[str] = ..., min_version: _Optional[_Union[UpstreamTls.Version, str]] = ...) -> None: ...

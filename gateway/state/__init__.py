@@ -1,0 +1,1 @@
+"""What outlives a call: counts of limits, in this process or shared by several."""
