@@ -53,6 +53,24 @@ _METHOD = {
         "disabled": True,
         "on": ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL"],
     },
+    "rate_limits": {
+        "": {
+            "per": "60s",
+            "algorithm": "SLIDING_WINDOW",
+            "shadow": False,
+            "on_store_failure": "LOCAL_SHARE",
+            "local_share": 1,
+            "max_keys": 100_000,
+        }
+    },
+    "validation": {"disabled": False},
+    "webhook": {
+        "disabled": True,
+        "scheme": "HMAC_SHA256",
+        "tolerance": "300s",
+        "encoding": "HEX",
+        "max_remembered": 100_000,
+    },
     "headers": {
         "forward_request": [
             "authorization",
@@ -121,6 +139,7 @@ _UPSTREAM = {
         "latency_tolerance": 2,
         "slow_start": True,
     },
+    "tls": {"min_version": "TLS_1_2"},
     "pacing": {"per": "1s", "burst": 1, "max_queued": 1000, "learn": True},
 }
 

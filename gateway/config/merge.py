@@ -3,7 +3,9 @@
 Rules:
 1. Levels are given from general to specific; the more specific wins, field by field.
 2. Messages merge; scalars, durations, repeated fields, maps and oneofs replace. A
-   list or map that a level gives as empty replaces too: it is named in `emptied`.
+   list or map that a level gives as empty replaces too: it is named in `emptied`. Maps
+   whose values are messages merge key by key, each as a message would; a new key begins
+   from what the built-in level has under the empty key, which is nobody's.
 3. `disabled: true` ends inheritance: it clears what more general levels said of
    its mechanism, and what stands beside it waits. A level more specific still that
    says anything of the mechanism turns it on again, beginning from the built-in
@@ -19,6 +21,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+_TEMPLATE = ""
+"""The key under which the built-in level has what every new key of a map begins from."""
 _ATOMS = frozenset(("google.protobuf.Duration",))
 
 
@@ -104,7 +108,11 @@ def _apply(
     for field_, value in said.ListFields():
         path = at + field_.name
         if _is_message(field_):
-            _apply_message(merged, into, field_, value, level, path, builtin)
+            known = None if builtin is None else getattr(builtin.message, field_.name)
+            _apply_message(merged, getattr(into, field_.name), value, level, path, known, builtin)
+            continue
+        if _maps_to_messages(field_):
+            _apply_map(merged, into, field_, value, level, path, builtin)
             continue
         if field_.is_repeated:
             into.ClearField(field_.name)
@@ -118,16 +126,15 @@ def _apply(
 
 def _apply_message(
     merged: Merged,
-    into: Any,
-    field_: FieldDescriptor,
+    target: Any,
     value: Any,
     level: Level,
     path: str,
+    known: Any,
     builtin: Level | None,
 ) -> None:
-    target = getattr(into, field_.name)
-    kind = field_.message_type
-    if kind is not None and "disabled" in kind.fields_by_name:
+    """Apply what a level says of one message, which the built-in level knows as `known`."""
+    if "disabled" in target.DESCRIPTOR.fields_by_name:
         origins = merged[1]
         if value.disabled:
             _forget(origins, path)
@@ -138,13 +145,35 @@ def _apply_message(
         if target.disabled:
             _forget(origins, path)
             target.Clear()
-            if builtin is not None:
-                known = getattr(builtin.message, field_.name)
+            if known is not None and builtin is not None:
                 _apply(merged, target, known, builtin, f"{path}.", None)
                 target.ClearField("disabled")
                 origins.pop(f"{path}.disabled", None)
     target.SetInParent()
     _apply(merged, target, value, level, f"{path}.", None)
+
+
+def _apply_map(
+    merged: Merged,
+    into: Any,
+    field_: FieldDescriptor,
+    values: Any,
+    level: Level,
+    at: str,
+    builtin: Level | None,
+) -> None:
+    held = getattr(into, field_.name)
+    begins = None
+    if builtin is not None:
+        templates = getattr(builtin.message, field_.name)
+        begins = templates.get(_TEMPLATE)
+    for key in sorted(values):
+        if key == _TEMPLATE:
+            continue
+        path = f"{at}.{key}"
+        if key not in held and begins is not None and builtin is not None:
+            _apply(merged, held[key], begins, builtin, f"{path}.", None)
+        _apply_message(merged, held[key], values[key], level, path, begins, builtin)
 
 
 def _empty(merged: Merged, path: str, level: Level) -> None:
@@ -170,4 +199,13 @@ def _is_message(field_: FieldDescriptor) -> bool:
         field_.message_type is not None
         and not field_.is_repeated
         and field_.message_type.full_name not in _ATOMS
+    )
+
+
+def _maps_to_messages(field_: FieldDescriptor) -> bool:
+    entry = field_.message_type
+    return (
+        entry is not None
+        and entry.GetOptions().map_entry
+        and entry.fields_by_name["value"].message_type is not None
     )

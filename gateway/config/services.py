@@ -9,6 +9,7 @@ from seawall.policy.v1 import policy_pb2
 from gateway.config.checks import stream_mistakes
 from gateway.config.document import Document
 from gateway.config.levels import option
+from gateway.config.own import METHODS as OWN
 from gateway.config.problems import Problems
 from gateway.config.schema import Schema
 from gateway.config.suggest import no_such
@@ -76,6 +77,8 @@ def check_names(schema: Schema, document: Document, problems: Problems) -> None:
     """Find services and methods of the configuration that the protos do not have."""
     known = {service.full_name: service for service in schema.services(imported=True)}
     for name in sorted(document.config.services):
+        if name in OWN and name not in known:
+            continue
         said = document.config.services[name]
         key = f"services.{name}"
         if name not in known:

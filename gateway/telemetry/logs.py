@@ -22,9 +22,12 @@ from gateway.core.events import (
     DrainStage,
     EndpointChanged,
     Event,
+    LimitExceeded,
+    MaterialChanged,
     OverloadChanged,
     PacingChanged,
     RetryScheduled,
+    StoreChanged,
     UpstreamReachability,
 )
 
@@ -37,6 +40,8 @@ _CHANGES: dict[type, str] = {
     UpstreamReachability: "upstream",
     PacingChanged: "pacing",
     OverloadChanged: "overload",
+    StoreChanged: "store",
+    MaterialChanged: "material",
 }
 """Events of which every field is told, and how their lines are called."""
 
@@ -119,10 +124,19 @@ class AccessLog:
             self._log.info("drain", stage=event.stage, calls_in_flight=event.calls_in_flight)
         elif (name := _CHANGES.get(type(event))) is not None:
             fields = dict(zip(event._fields, event, strict=True))
-            if "name" in fields:
+            if isinstance(event, BreakerChanged):
                 fields["breaker"] = fields.pop("name")
-            probes = isinstance(event, BreakerChanged) and _probes(event)
-            (self._log.debug if probes else self._log.warning)(name, **fields)
+            self._writer(event)(name, **fields)
+        elif isinstance(event, LimitExceeded) and event.shadow:
+            method = event.call.method.full_name
+            self._log.info("limit", method=method, limit=event.limit, shadow=True)
+
+    def _writer(self, event: Event) -> Any:
+        if isinstance(event, BreakerChanged) and _probes(event):
+            return self._log.debug
+        if isinstance(event, MaterialChanged) and event.accepted:
+            return self._log.info
+        return self._log.warning
 
     def _call(self, event: CallEnded) -> None:
         call = event.call
@@ -136,6 +150,8 @@ class AccessLog:
             "attempts": call.attempts,
             "peer": call.peer,
         }
+        if call.identity is not None:
+            fields["caller"] = call.identity.key
         if (request_id := _request_id(call.metadata)) is not None:
             fields["request_id"] = request_id
         if call.method.server_streaming:

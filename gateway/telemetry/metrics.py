@@ -39,6 +39,7 @@ from gateway.core.events import (
 from gateway.core.outcome import Kind
 from gateway.core.state import UpstreamState
 from gateway.core.status import Code
+from gateway.telemetry.edge import EdgeMetrics
 from gateway.telemetry.upstreams import upstream_metrics
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -83,6 +84,7 @@ class Metrics:
         self._by_method: dict[str, _MethodMetrics] = {}
         self._transitions: dict[tuple[str, str, str], int] = defaultdict(int)
         self._least = Criticality.SHEDDABLE
+        self._edge = EdgeMetrics()
         self._takers: dict[type, Callable[..., None]] = {
             CallEnded: self._call_ended,
             AttemptEnded: self._attempt_ended,
@@ -95,6 +97,7 @@ class Metrics:
             PartMissing: self._counted("parts_missing", _part_field),
             BreakerChanged: self._breaker_changed,
             OverloadChanged: self._overload_changed,
+            **self._edge.takers,
         }
 
     def page(self) -> bytes:
@@ -183,6 +186,7 @@ class Metrics:
             "The least criticality that the process serves now; 1 is everything.",
             int(self._least),
         )
+        yield from self._edge.collect()
         yield from upstream_metrics(list(self._upstreams()), self._transitions)
 
 

@@ -187,3 +187,60 @@ def test_an_origin_is_the_field_s_own_place_where_that_is_known() -> None:
     _, origins = merged(said)
     assert origins["retry.max_attempts"] == "defaults (a.yaml:9)"
     assert origins["errors.status_codes"] == "defaults (a.yaml:12)"
+
+
+# Maps whose values are messages
+
+
+def _limits(name: str, **limits: dict[str, Any]) -> Level:
+    return Level(name, "", json_format.ParseDict({"rate_limits": limits}, MethodPolicy()))
+
+
+_TEMPLATE = Level(
+    "built-in",
+    "",
+    json_format.ParseDict({"rate_limits": {"": {"per": "60s", "shadow": False}}}, MethodPolicy()),
+)
+
+
+def test_a_new_key_begins_from_the_built_in_values() -> None:
+    merged, origins = merge([_TEMPLATE, _limits("service", logins={"requests": 5})])
+    assert list(merged.rate_limits) == ["logins"]
+    assert merged.rate_limits["logins"].per.seconds == 60
+    assert origins["rate_limits.logins.per"] == "built-in"
+    assert origins["rate_limits.logins.requests"] == "service"
+
+
+def test_keys_of_other_levels_stay_and_the_same_key_merges_field_by_field() -> None:
+    merged, origins = merge(
+        [
+            _TEMPLATE,
+            _limits("service", logins={"requests": 5, "by": ["caller"]}, all={"requests": 100}),
+            _limits("method", logins={"requests": 3}),
+        ]
+    )
+    assert sorted(merged.rate_limits) == ["all", "logins"]
+    assert merged.rate_limits["logins"].requests == 3
+    assert list(merged.rate_limits["logins"].by) == ["caller"]
+    assert origins["rate_limits.logins.requests"] == "method"
+    assert origins["rate_limits.logins.by"] == "service"
+
+
+def test_one_key_is_turned_off_and_on_again_from_the_built_in_values() -> None:
+    off = _limits("service", logins={"disabled": True})
+    levels = [_TEMPLATE, _limits("defaults", logins={"requests": 5, "per": "9s"}), off]
+    merged, origins = merge(levels)
+    assert merged.rate_limits["logins"].disabled
+    assert not merged.rate_limits["logins"].requests
+    assert [path for path in origins if "logins" in path] == ["rate_limits.logins.disabled"]
+    merged, origins = merge([*levels, _limits("method", logins={"requests": 7})])
+    assert not merged.rate_limits["logins"].disabled
+    assert merged.rate_limits["logins"].per.seconds == 60
+    assert origins["rate_limits.logins.per"] == "built-in"
+
+
+def test_an_empty_map_takes_all_keys_away() -> None:
+    levels = [_TEMPLATE, _limits("service", logins={"requests": 5})]
+    taken = Level("method", "", MethodPolicy(), emptied=frozenset({"rate_limits"}))
+    merged, _ = merge([*levels, taken])
+    assert not merged.rate_limits

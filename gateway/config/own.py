@@ -1,0 +1,84 @@
+"""What holds for the gateway's own services: health, reflection, admin, rate limits.
+
+They have no upstream, so that most of a policy says nothing of them. Rules:
+1. `auth` holds as for every method: built-in, `defaults.method`, then `services.NAME` of the
+   configuration. Health is not open because it is health: whoever wants that says so.
+2. `rate_limits` and `criticality` hold where `services.NAME` says them. Those of
+   `defaults.method` are meant for callers of upstreams: a probe is not one.
+3. Anything else that `services.NAME` says of them is a mistake.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from seawall.policy.v1.policy_pb2 import MethodPolicy
+
+from gateway.config import builtin
+from gateway.config.document import Document
+from gateway.config.levels import yaml_level
+from gateway.config.merge import Level, Merged, merge
+from gateway.config.problems import Problems
+from gateway.config.suggest import no_such
+from gateway.core.call import MethodInfo
+
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "grpc.health.v1.Health": ("Check", "List", "Watch"),
+    "grpc.reflection.v1.ServerReflection": ("ServerReflectionInfo",),
+    "grpc.reflection.v1alpha.ServerReflection": ("ServerReflectionInfo",),
+    "seawall.admin.v1.AdminService": ("ListUpstreams",),
+    "envoy.service.ratelimit.v3.RateLimitService": ("ShouldRateLimit",),
+}
+"""Every service of the gateway's own, served or not, and its methods."""
+
+_SAY_SOMETHING = frozenset(("auth", "rate_limits", "criticality"))
+
+
+def check_own(document: Document, problems: Problems) -> None:
+    """Find what the configuration says of own services that does not hold for them."""
+    for name, methods in METHODS.items():
+        if name not in document.config.services:
+            continue
+        said = document.config.services[name]
+        at = f"services.{name}"
+        for key, policy in (
+            (f"{at}.policy", said.policy),
+            *((f"{at}.methods.{method}", said.methods[method]) for method in said.methods),
+        ):
+            for path, text in _mistakes(policy):
+                problems.add(document.where(f"{key}.{path}"), f"{key}.{path}: {text}")
+        for method in sorted(said.methods):
+            if method not in methods:
+                key = f"{at}.methods.{method}"
+                problems.add(document.where(key), f"{key}: {no_such('method', method, methods)}")
+
+
+def _mistakes(policy: MethodPolicy) -> Iterator[tuple[str, str]]:
+    for field, _ in policy.ListFields():
+        if field.name not in _SAY_SOMETHING:
+            yield (
+                field.name,
+                "says nothing of a service that the gateway answers itself; "
+                "auth, rate_limits and criticality do",
+            )
+
+
+def own_policies(document: Document, methods: Iterable[MethodInfo]) -> dict[MethodInfo, Merged]:
+    """Return the policy of each of the gateway's own methods."""
+    config = document.config
+    of_all = MethodPolicy()
+    if config.defaults.method.HasField("auth"):
+        of_all.auth.CopyFrom(config.defaults.method.auth)
+    found = {}
+    for method in methods:
+        levels = [Level("built-in", "", builtin.METHOD)]
+        if of_all.ListFields():
+            levels.append(yaml_level("defaults", "defaults.method", of_all, document))
+        if method.service in config.services:
+            said = config.services[method.service]
+            at = f"services.{method.service}"
+            if said.policy.ListFields():
+                levels.append(yaml_level("service", f"{at}.policy", said.policy, document))
+            if method.name in said.methods:
+                own = said.methods[method.name]
+                levels.append(yaml_level("method", f"{at}.methods.{method.name}", own, document))
+        found[method] = merge(levels)
+    return found

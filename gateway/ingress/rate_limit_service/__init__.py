@@ -1,0 +1,10 @@
+"""envoy.service.ratelimit.v3.RateLimitService: the gateway's limits for Envoys and others."""
+
+from gateway.ingress.rate_limit_service.messages import SERVICE, descriptors
+from gateway.ingress.rate_limit_service.service import (
+    DescribedLimit,
+    Domain,
+    RateLimitTarget,
+)
+
+__all__ = ["SERVICE", "DescribedLimit", "Domain", "RateLimitTarget", "descriptors"]
