@@ -8,12 +8,12 @@ from gateway.core.events import LimitExceeded, MaterialChanged, StoreChanged
 from gateway.telemetry.metrics import Metrics
 
 
-def value(metrics: Metrics, name: str, **labels: str) -> float:
+def value(metrics: Metrics, sample_name: str, /, **labels: str) -> float:
     (found,) = (
         sample.value
         for family in text_string_to_metric_families(metrics.page().decode())
         for sample in family.samples
-        if sample.name == name and sample.labels == labels
+        if sample.name == sample_name and sample.labels == labels
     )
     return found
 
