@@ -1,4 +1,4 @@
-"""gRPC: listeners, calls in and out, health, reflection."""
+"""The gRPC side: the only place that imports grpc. Also the ops port."""
 
 import os
 
