@@ -34,6 +34,12 @@ _MAY_BE_FILE = frozenset(
         "seawall.policy.v1.UpstreamPolicy.url",
         "seawall.policy.v1.HeaderPolicy.SetEntry.value",
         "seawall.policy.v1.RequestPolicy.QueryEntry.value",
+        "seawall.policy.v1.WebhookPolicy.secrets",
+        "seawall.policy.v1.UpstreamCredentials.bearer_token",
+        "seawall.policy.v1.UpstreamCredentials.HeadersEntry.value",
+        "seawall.policy.v1.BasicCredentials.password",
+        "seawall.policy.v1.OAuth2Credentials.client_secret",
+        "seawall.config.v1.State.shared",
     )
 )
 _DURATION = re.compile(r"([0-9]{1,12})(\.[0-9]{1,9})?s")
