@@ -27,6 +27,8 @@ _UNKNOWN_OPTION = re.compile(r'Option "\((?P<package>[\w.]+)\.(?P<name>\w+)\)" u
 _OPTION_FILES = {
     "google.api": "google/api/annotations.proto",
     "seawall.policy.v1": "seawall/policy/v1/policy.proto",
+    "seawall.error.v1": "seawall/error/v1/error.proto",
+    "buf.validate": "buf/validate/validate.proto",
 }
 _FOLLOWS = re.compile(r'Import "(?P<file>.+)" was not found or had errors\.')
 

@@ -39,6 +39,7 @@ from seawall.policy.v1 import policy_pb2
 from gateway.config.files import UnreadableFileError, read_bytes
 from gateway.config.protoc import run_protoc
 from gateway.core.errors import ConfigError
+from gateway.transcode import constraints
 
 MAX_SET_BYTES = 256 * 1024 * 1024
 """Of a descriptor set; the largest public ones have about 20 MB."""
@@ -108,7 +109,7 @@ class Schema:
             if file.name in protos and protos[file.name] != file:
                 raise ConfigError.one(where, f"{file.name} is in it twice, not the same")
             protos[file.name] = file
-        self._own = [name for name in protos if name not in _CARRIED] if own is None else list(own)
+        self._own = list(own) if own is not None else [n for n in protos if not _is_carried(n)]
         # An Any may hold what no proto imports: the well-known types, and error details.
         known = [name for name in _CARRIED if name.startswith("google/protobuf/")]
         roots = [*protos, *known, error_details_pb2.DESCRIPTOR.name]
@@ -142,6 +143,10 @@ class Schema:
     def _where(self, file: str, path: tuple[int, ...]) -> str:
         line = self._lines[file].get(path)
         return f"{file}:{line}" if line else file
+
+
+def _is_carried(name: str) -> bool:
+    return name in _CARRIED or name == constraints.FILE
 
 
 def _lines(file: descriptor_pb2.FileDescriptorProto) -> dict[tuple[int, ...], int]:
@@ -220,8 +225,17 @@ def compile_protos(folder: Path) -> Schema:
         raise ConfigError.one(str(folder), "holds no .proto files")
     own = set(names)
     carried = [_proto(file) for name, file in _CARRIED.items() if name not in own]
+    if constraints.FILE not in own and any(_validates(folder / name) for name in names):
+        carried.append(descriptor_pb2.FileDescriptorProto.FromString(constraints.validate_file()))
     compiled = run_protoc(folder, names, descriptor_pb2.FileDescriptorSet(file=carried))
     return Schema(list(compiled.file), str(folder), own=names)
+
+
+def _validates(path: Path) -> bool:
+    try:
+        return constraints.FILE.encode() in path.read_bytes()
+    except OSError:
+        return False  # protoc says why
 
 
 def _proto(file: FileDescriptor) -> descriptor_pb2.FileDescriptorProto:
