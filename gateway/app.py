@@ -15,8 +15,12 @@ from seawall.config.v1.config_pb2 import GatewayConfig
 
 from gateway.admin import upstreams as admin
 from gateway.chain import Surroundings, local_pipeline
+from gateway.config.address import Address, parse_address
 from gateway.config.checks import seconds
+from gateway.config.connections import connection_options
 from gateway.config.document import Document, empty_document, read_document
+from gateway.config.listeners import DEFAULT_LISTEN as DEFAULT_LISTEN
+from gateway.config.listeners import ListenerOptions, listener_options
 from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
 from gateway.core.call import MethodInfo
@@ -25,11 +29,11 @@ from gateway.core.errors import ConfigError
 from gateway.core.events import Events, Listener
 from gateway.core.state import UpstreamState
 from gateway.dispatch import Dispatch
-from gateway.ingress.address import Address, parse_address
+from gateway.edge import Edge
 from gateway.ingress.gate import Gate
-from gateway.ingress.handler import CallHandler
 from gateway.ingress.health import SERVICE as HEALTH
 from gateway.ingress.health import Health
+from gateway.ingress.listener import handler_for
 from gateway.ingress.local import LocalUnary
 from gateway.ingress.ops import OpsServer
 from gateway.ingress.reflection import SERVICES as REFLECTION
@@ -43,7 +47,6 @@ from gateway.pipelines import Pipelines
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream import Upstream
 
-DEFAULT_LISTEN = "127.0.0.1:50051"
 DEFAULT_OPS_LISTEN = "127.0.0.1:9464"
 
 
@@ -96,24 +99,19 @@ def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> Loaded:
         raise ConfigError.one(where, "holds a name that is not UTF-8: it is damaged") from None
 
 
-def _listen_addresses(settings: Settings, document: Document) -> tuple[Address, Address | None]:
+def _listen_addresses(
+    settings: Settings, document: Document
+) -> tuple[tuple[ListenerOptions, ...], Address | None]:
     """Return where to listen, for gRPC and for operations.
 
     Raises:
-        ConfigError: with the flag, or the file and line, that names no address.
+        ConfigError: with the flag, or the file and line, of what cannot be listened on.
     """
-    config = document.config
-
-    def address(flag: str, given: str | None, key: str, said: str, default: str) -> Address | None:
-        where = flag if given else f"{document.where(key)}: {key}"
-        text = given or said or default
-        return None if text == "off" and key == "ops_listen" else parse_address(text, where)
-
-    listen = address("--listen", settings.listen, "listen", config.listen, DEFAULT_LISTEN)
-    assert listen is not None
-    return listen, address(
-        "--ops-listen", settings.ops_listen, "ops_listen", config.ops_listen, DEFAULT_OPS_LISTEN
-    )
+    listeners = listener_options(document, settings.listen)
+    given, key = settings.ops_listen, "ops_listen"
+    where = "--ops-listen" if given else f"{document.where(key)}: {key}"
+    text = given or document.config.ops_listen or DEFAULT_OPS_LISTEN
+    return listeners, None if text == "off" else parse_address(text, where)
 
 
 def _schema(settings: Settings, document: Document) -> Schema:
@@ -160,7 +158,7 @@ class Gateway:
         self._rng = rng if rng is not None else system_rng()
         self._schema = loaded.schema
         config = loaded.document.config
-        listen, ops_listen = _listen_addresses(settings, loaded.document)
+        listeners_at, ops_listen = _listen_addresses(settings, loaded.document)
         gate = Gate()
         metrics = Metrics(lambda: gate.inside, self.upstream_states)
         self._events = Events((metrics, *listeners))
@@ -171,12 +169,14 @@ class Gateway:
             else OverloadSampler(guard, self._clock, self._events, MemoryReader())
         )
         trusted = config.criticality.trusted_peers
+        self._edge = Edge(loaded.document, self._clock, self._rng, self._events)
         self._around = Surroundings(
             clock=self._clock,
             rng=self._rng,
             events=self._events,
             overload=guard,
             trusted=TrustedPeers(trusted) if trusted else None,
+            **self._edge.surroundings(),
         )
         self._upstreams: dict[str, Upstream] = {}
         for name, upstream in loaded.resolved.upstreams.items():
@@ -198,23 +198,28 @@ class Gateway:
             health.end_watches()
             reflection.end_streams()
 
+        own_options = self._edge.own_options(list(local))
+        pipelines = Pipelines(
+            loaded.schema, loaded.resolved, self._upstreams, self._around, config.identity
+        )
         self.dispatch = Dispatch(
             [
-                *Pipelines(loaded.schema, loaded.resolved, self._upstreams, self._around).build(),
+                *pipelines.build(),
                 *(
-                    local_pipeline(method, target, self._clock, self._events)
+                    local_pipeline(method, target, own_options[method], self._around)
                     for method, target in local.items()
                 ),
             ]
         )
         self._server = Server(
             ServerOptions(
-                listen=listen,
+                listeners=listeners_at,
+                connections=connection_options(config.connections),
                 max_request_bytes=max(m.policy.sizes.max_request_bytes for m in methods),
                 wait_s=seconds(config.drain.wait),
                 grace_s=seconds(config.drain.grace) if config.drain.HasField("grace") else 30.0,
             ),
-            CallHandler(self.dispatch, gate, self._clock),
+            partial(handler_for, self.dispatch, gate, self._clock),
             gate,
             health,
             end_streams,
@@ -233,8 +238,13 @@ class Gateway:
 
     @property
     def address(self) -> str:
-        """HOST:PORT of the gRPC listener."""
-        return str(self._server.address)
+        """HOST:PORT of the gRPC listener, the first where there are several."""
+        return self.addresses[0]
+
+    @property
+    def addresses(self) -> list[str]:
+        """HOST:PORT of each gRPC listener."""
+        return [str(address) for address in self._server.addresses]
 
     @property
     def ops_address(self) -> str | None:
@@ -255,6 +265,7 @@ class Gateway:
                 upstream.start()
             if self._sampler is not None:
                 self._sampler.start()
+            self._edge.start()
         except BaseException:
             await self._close()
             raise
@@ -269,6 +280,7 @@ class Gateway:
             await self._ops.stop()
         if self._sampler is not None:
             await self._sampler.stop()
+        await self._edge.stop()
         for upstream in self._upstreams.values():
             await upstream.close()
 

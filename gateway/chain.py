@@ -14,17 +14,20 @@ runs what stands behind it once a message. Streams are not hedged and take no pl
 limit on concurrency, which is about requests that end.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.config.effective import MethodOptions
+from gateway.config.limits.declared import DeclaredLimit, Stage, stage
 from gateway.core.call import Call, CallNext, Interceptor, MethodInfo, Preparation, Target
 from gateway.core.clock import Clock, Rng
 from gateway.core.events import Events
 from gateway.core.outcome import Outcome
+from gateway.core.peer import PeerAddress
 from gateway.interceptors.access import AccessInterceptor
 from gateway.interceptors.arrival import ArrivalInterceptor
 from gateway.interceptors.attempt import AttemptInterceptor
+from gateway.interceptors.auth import AuthInterceptor, AuthOptions, ListenerAuth, Mode, Providers
 from gateway.interceptors.breaker import BreakerCheckInterceptor, BreakerPermitInterceptor
 from gateway.interceptors.concurrency import ConcurrencyInterceptor, ShedInterceptor
 from gateway.interceptors.deadline import DeadlineInterceptor
@@ -34,8 +37,17 @@ from gateway.interceptors.endpoint import EndpointInterceptor
 from gateway.interceptors.overload.guard import OverloadGuard
 from gateway.interceptors.overload.interceptor import OverloadInterceptor
 from gateway.interceptors.pacing.interceptor import PacingInterceptor
+from gateway.interceptors.rate_limit import (
+    LocalRateLimitInterceptor,
+    RateLimitInterceptor,
+    key_of,
+)
 from gateway.interceptors.retry import HedgeInterceptor, RetryInterceptor
 from gateway.interceptors.serialize import KeyedTurns, SerializeInterceptor
+from gateway.interceptors.validate import ValidateInterceptor
+from gateway.interceptors.webhook import WebhookInterceptor
+from gateway.state.limits import LimitStore
+from gateway.state.memory_limits import MemoryLimits
 from gateway.transcode.encode import EncodeInterceptor, EncodeStreamInterceptor, RequestEncoder
 from gateway.upstream import Upstream
 
@@ -123,6 +135,10 @@ class Surroundings:
         events: told what happens.
         overload: the guard of the process, None where it is off.
         trusted: tells whether a peer's word on criticality is believed.
+        providers: of identities, None where there are none.
+        listeners: what listeners say of callers, by their addresses.
+        limits: counts calls.
+        peer: the address that a call is counted by.
     """
 
     clock: Clock
@@ -130,16 +146,62 @@ class Surroundings:
     events: Events
     overload: OverloadGuard | None = None
     trusted: Callable[[str], bool] | None = None
+    providers: Providers | None = None
+    listeners: Mapping[str, ListenerAuth] = field(default_factory=dict)
+    limits: LimitStore | None = None
+    peer: PeerAddress = field(default_factory=PeerAddress)
 
 
-def edge_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
-    """Return what every method that is served has first, up to its deadline."""
+def edge_interceptors(
+    options: MethodOptions, around: Surroundings, shed: Sequence[Interceptor] = ()
+) -> list[Interceptor]:
+    """Return what every method that is served has first, up to where it is decoded.
+
+    Limits stand as far out as what they count by is known: those of addresses keep away
+    from auth, those of callers stand behind it.
+    """
     return [
         AccessInterceptor(around.clock, around.events),
         ArrivalInterceptor(options.criticality, around.trusted),
         *([OverloadInterceptor(around.overload, around.events)] if around.overload else []),
         DeadlineInterceptor(options.deadline, around.clock),
+        *shed,
+        *_limit_interceptors(options.limits, Stage.ARRIVAL, around),
+        *_auth_interceptors(options.auth, around),
+        *_limit_interceptors(options.limits, Stage.CALLER, around),
     ]
+
+
+def message_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
+    """Return what looks at a request before anything is done with it: behind decode.
+
+    Who signed it is asked first: what is forged costs nobody a place.
+    """
+    found: list[Interceptor] = []
+    if options.webhook is not None:
+        found.append(WebhookInterceptor(*options.webhook, around.clock, around.events))
+    if options.check is not None:
+        found.append(ValidateInterceptor(options.check, around.events))
+    return found + _limit_interceptors(options.limits, Stage.MESSAGE, around)
+
+
+def _auth_interceptors(options: AuthOptions, around: Surroundings) -> list[Interceptor]:
+    said = (options.mode, *(listener.mode for listener in around.listeners.values()))
+    if around.providers is None or not set(said) & {Mode.REQUIRED, Mode.OPTIONAL}:
+        return []
+    return [AuthInterceptor(options, around.providers, around.events, around.listeners)]
+
+
+def _limit_interceptors(
+    limits: Sequence[DeclaredLimit], here: Stage, around: Surroundings
+) -> list[Interceptor]:
+    if not limits or stage(limits) is not here:
+        return []
+    keyed = [(one.limit, key_of(one.by, around.peer)) for one in limits]
+    store = around.limits if around.limits is not None else MemoryLimits(around.clock)
+    if isinstance(store, MemoryLimits):
+        return [LocalRateLimitInterceptor(keyed, store, around.events)]
+    return [RateLimitInterceptor(keyed, store, around.events)]
 
 
 def rest_interceptors(
@@ -160,10 +222,14 @@ def rest_interceptors(
     each = streamed and method.server_streaming and not options.rest.stream.one_body
     limiter = None if method.server_streaming or streamed else upstream.limiter
     outer: list[Interceptor] = [
-        *edge_interceptors(options, around),
-        # What a fallback could answer is not refused before it is asked.
-        *([ShedInterceptor(limiter, clock, events)] if limiter and fallback is None else []),
+        *edge_interceptors(
+            options,
+            around,
+            # What a fallback could answer is not refused before it is asked.
+            [ShedInterceptor(limiter, clock, events)] if limiter and fallback is None else (),
+        ),
         (DecodeStreamInterceptor if streamed else DecodeInterceptor)(options.decode),
+        *message_interceptors(options, around),
     ]
     inner: list[Interceptor] = [
         *([EachInterceptor()] if each else []),
@@ -183,7 +249,11 @@ def composed_interceptors(
     In two parts, as for `rest_interceptors`. Nothing is sent by the method itself: retries
     and limits are those of the methods that it calls.
     """
-    outer = [*edge_interceptors(options, around), DecodeInterceptor(options.decode)]
+    outer = [
+        *edge_interceptors(options, around),
+        DecodeInterceptor(options.decode),
+        *message_interceptors(options, around),
+    ]
     inner = _serialize_interceptors(options, around)
     return outer, [*inner, *([fallback] if fallback is not None else [])]
 
@@ -222,6 +292,22 @@ def attempt_interceptors(
     return found
 
 
-def local_pipeline(method: MethodInfo, target: Target, clock: Clock, events: Events) -> Pipeline:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnOptions:
+    """What holds for a method that the gateway answers itself."""
+
+    auth: AuthOptions = field(default_factory=lambda: AuthOptions(mode=Mode.NONE))
+    limits: tuple[DeclaredLimit, ...] = ()
+
+
+def local_pipeline(
+    method: MethodInfo, target: Target, options: OwnOptions, around: Surroundings
+) -> Pipeline:
     """Return the pipeline of a method that the gateway answers itself."""
-    return compose(method, [AccessInterceptor(clock, events)], (), target)
+    outer = [
+        AccessInterceptor(around.clock, around.events),
+        *_limit_interceptors(options.limits, Stage.ARRIVAL, around),
+        *_auth_interceptors(options.auth, around),
+        *_limit_interceptors(options.limits, Stage.CALLER, around),
+    ]
+    return compose(method, outer, (), target)

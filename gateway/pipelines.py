@@ -15,6 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from google.protobuf.descriptor import Descriptor
+from seawall.config.v1.config_pb2 import Identity
 from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway import __version__
@@ -33,6 +34,7 @@ from gateway.compose.scatter import ScatterTarget
 from gateway.config.effective import EffectiveMethod, MethodOptions, method_options
 from gateway.config.resolve import Resolved
 from gateway.config.schema import Schema
+from gateway.config.validation import Validation
 from gateway.config.writing import habits_of, request_options
 from gateway.core.call import Target
 from gateway.transcode.codec import JsonCodec
@@ -63,6 +65,7 @@ class Pipelines:
         resolved: what is served.
         upstreams: connected, by name.
         around: clock, randomness, events.
+        identity: who callers are, as the configuration says it.
     """
 
     def __init__(
@@ -71,8 +74,11 @@ class Pipelines:
         resolved: Resolved,
         upstreams: Mapping[str, Upstream],
         around: Surroundings,
+        identity: Identity | None = None,
     ) -> None:
         self._schema = schema
+        self._identity = identity
+        self._validation = Validation(schema)
         self._resolved = resolved
         self._upstreams = upstreams
         self._around = around
@@ -148,8 +154,16 @@ class Pipelines:
         return _Way(options, upstream, encoder, rest_target(method.method, parts, output, encoder))
 
     def _options(self, method: EffectiveMethod) -> MethodOptions:
-        request = self._schema.new_message(method.descriptor.input_type)
-        return method_options(method, request.FromString, f"seawall/{__version__}")
+        descriptor = method.descriptor.input_type
+        request = self._schema.new_message(descriptor)
+        constraints = self._validation.of(method.policy, descriptor)
+        return method_options(
+            method,
+            request.FromString,
+            f"seawall/{__version__}",
+            identity=self._identity,
+            check=None if constraints is None else constraints.violations,
+        )
 
     def _codec(self, max_depth: int, habits: Habits) -> JsonCodec:
         known = self._codecs.get((max_depth, habits))

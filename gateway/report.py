@@ -17,9 +17,11 @@ from gateway import __version__
 from gateway.app import Loaded, overload_guard
 from gateway.chain import Named, Surroundings, composed_interceptors, rest_interceptors
 from gateway.config.effective import EffectiveMethod, method_options
+from gateway.config.validation import Validation
 from gateway.core.clock import SystemClock, system_rng
 from gateway.core.errors import ConfigError
 from gateway.core.events import Events
+from gateway.edge import Edge
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.encode import RequestEncoder
 from gateway.upstream import Upstream
@@ -172,12 +174,21 @@ def _rows(message: Any, origins: dict[str, str], at: str = "") -> list[tuple[str
 
 def _shape(loaded: Loaded, method: EffectiveMethod) -> tuple[list[str], list[str]]:
     """Return the interceptors of a method, and the names of the breakers that it has."""
-    options = method_options(method, bytes, "")
+    config = loaded.document.config
+    constraints = Validation(loaded.schema).of(method.policy, method.descriptor.input_type)
+    options = method_options(
+        method,
+        bytes,
+        "",
+        identity=config.identity,
+        check=None if constraints is None else constraints.violations,
+    )
     around = Surroundings(
         clock=SystemClock(),
         rng=system_rng(),
         events=Events(),
-        overload=overload_guard(loaded.document.config),
+        overload=overload_guard(config),
+        **Edge(loaded.document, SystemClock(), system_rng(), Events()).surroundings(),
     )
     composition = loaded.resolved.compositions.get(method.method.full_name)
     fallback = Named("fallback") if composition is not None and composition.fallback else None

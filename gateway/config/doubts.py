@@ -15,10 +15,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from seawall.config.v1.config_pb2 import Identity
 from seawall.policy.v1.policy_pb2 import BreakerPolicy, MethodPolicy
 
 from gateway.config.credentials import may_be_secret
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
+from gateway.config.identity import auth_doubts
 from gateway.config.merge import Origins
 from gateway.core.errors import Problem
 from gateway.downstream.endpoints import Discovery, EndpointOptions
@@ -36,6 +38,7 @@ def doubts(
     methods: Sequence[EffectiveMethod],
     elsewhere: Sequence[EffectiveMethod],
     upstreams: Sequence[EffectiveUpstream],
+    identity: Identity | None = None,
 ) -> Iterator[Problem]:
     """Yield what is to be told, in the order of the methods and upstreams.
 
@@ -43,10 +46,13 @@ def doubts(
         methods: all that are served.
         elsewhere: methods over upstreams that are fallbacks.
         upstreams: all that are in use.
+        identity: who callers are, as the configuration says it.
     """
+    known = identity if identity is not None else Identity()
     values = _Values()
     for method in methods:
-        values.look(method.method.full_name, method.origins, dict(_method_doubts(method)))
+        doubted = dict(_method_doubts(method)) | dict(auth_doubts(method.policy.auth, known))
+        values.look(method.method.full_name, method.origins, doubted)
     for method in elsewhere:
         name = f"{method.method.full_name} over {method.upstream}"
         values.look(name, method.origins, dict(_reserve_doubts(method)))

@@ -6,10 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from google.protobuf.descriptor import MethodDescriptor
+from seawall.config.v1.config_pb2 import Identity
 from seawall.policy.v1.policy_pb2 import MethodPolicy, StreamPolicy, UpstreamPolicy
 
 from gateway.config.checks import seconds
 from gateway.config.credentials import may_be_secret
+from gateway.config.identity import auth_options
+from gateway.config.limits.declared import DeclaredLimit, declared_limits
 from gateway.config.merge import Origins
 from gateway.config.protection import (
     DeclaredBreaker,
@@ -21,15 +24,19 @@ from gateway.config.protection import (
     serialize_options,
     upstream_options,
 )
+from gateway.config.webhooks import webhook_options
 from gateway.core.call import MethodInfo
 from gateway.core.criticality import Criticality
 from gateway.core.status import Code
 from gateway.downstream.options import ClientOptions
 from gateway.interceptors.attempt import AttemptOptions
+from gateway.interceptors.auth import AuthOptions, Mode
 from gateway.interceptors.deadline import DeadlineOptions
 from gateway.interceptors.decode import DecodeOptions
 from gateway.interceptors.retry import HedgeOptions, Jitter, RetryOptions
 from gateway.interceptors.serialize import SerializeOptions
+from gateway.interceptors.validate import Check
+from gateway.interceptors.webhook import WebhookOptions, WebhookReaders
 from gateway.transcode.binding import Binding
 from gateway.transcode.framing.choice import Format, StreamOptions
 from gateway.transcode.target import RestOptions
@@ -74,6 +81,8 @@ class EffectiveMethod:
         """The policy as people may see it: fixed values may be secrets."""
         shown = MethodPolicy()
         shown.CopyFrom(self.policy)
+        for i in range(len(shown.webhook.secrets)):
+            shown.webhook.secrets[i] = HIDDEN
         for fixed in (shown.headers.set, shown.request.query):
             for key, value in list(fixed.items()):  # what is walked must not change
                 if value in self.referenced or may_be_secret(key):
@@ -170,10 +179,19 @@ class MethodOptions:
     hedge: HedgeOptions | None = None
     breaker: DeclaredBreaker | None = None
     serialize: tuple[SerializeOptions, KeyOf] | None = None
+    auth: AuthOptions = field(default_factory=lambda: AuthOptions(mode=Mode.NONE))
+    limits: tuple[DeclaredLimit, ...] = ()
+    check: Check | None = None
+    webhook: tuple[WebhookOptions, WebhookReaders] | None = None
 
 
 def method_options(
-    effective: EffectiveMethod, parse: Callable[[bytes], Any], user_agent: str
+    effective: EffectiveMethod,
+    parse: Callable[[bytes], Any],
+    user_agent: str,
+    *,
+    identity: Identity | None = None,
+    check: Check | None = None,
 ) -> MethodOptions:
     """Return the options that an effective policy asks for.
 
@@ -181,6 +199,8 @@ def method_options(
         effective: the method.
         parse: its request type's parser.
         user_agent: sent to the upstream.
+        identity: who callers are, as the configuration says it.
+        check: its requests' constraints, None where they have none.
     """
     policy, method = effective.policy, effective.method
     serialize = serialize_options(policy.serialize)
@@ -196,6 +216,10 @@ def method_options(
         ),
         breaker=declared_breaker(policy, effective.origins, method.full_name, effective.upstream),
         serialize=None if serialize is None else (serialize, field_key(policy.serialize.field)),
+        auth=auth_options(policy.auth, identity if identity is not None else Identity()),
+        limits=declared_limits(policy, effective.origins, method.full_name, effective.upstream),
+        check=check,
+        webhook=webhook_options(policy.webhook) if policy.HasField("webhook") else None,
         deadline=DeadlineOptions(
             default_s=seconds(policy.deadline.default),
             maximum_s=seconds(policy.deadline.maximum),

@@ -16,6 +16,7 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy
 from gateway.config import builtin
 from gateway.config.checks import Mistake, method_mistakes, reference_mistakes, stream_mistakes
 from gateway.config.document import Document
+from gateway.config.identity import auth_mistakes
 from gateway.config.merge import Level
 from gateway.config.problems import Problems
 from gateway.config.schema import Schema
@@ -131,6 +132,7 @@ class MethodLevels:
     def _option_mistakes(self, element: Any, policy: MethodPolicy) -> Iterator[Mistake]:
         yield from method_mistakes(policy)
         yield from reference_mistakes(policy)
+        yield from auth_mistakes(policy.auth, self._config.identity)
         if isinstance(element, MethodDescriptor):
             yield from stream_mistakes(policy, element)
 

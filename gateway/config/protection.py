@@ -19,9 +19,9 @@ from seawall.policy.v1.policy_pb2 import (
     UpstreamPolicy,
 )
 
-from gateway.config.checks import Mistake, seconds
 from gateway.config.merge import Origins
 from gateway.config.url import parse_endpoint
+from gateway.config.values import Mistake, seconds
 from gateway.core.call import Call
 from gateway.downstream.endpoints import (
     Balancing,

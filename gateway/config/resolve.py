@@ -4,15 +4,17 @@ READ `resolve` FIRST; each of its steps is a module of its own. Every mistake is
 collected: a gateway starts with all of them mended or not at all. Warnings stop nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.config.checks import config_mistakes
+from gateway.config.checks import Mistake, config_mistakes
 from gateway.config.compositions import Composition, compositions, fallback_upstreams
 from gateway.config.document import Document
 from gateway.config.doubts import doubts
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
 from gateway.config.levels import MethodLevels
+from gateway.config.limits.merged import effective_limit_mistakes
+from gateway.config.own import check_own
 from gateway.config.problems import Problems
 from gateway.config.promises import Promises
 from gateway.config.protection import key_mistakes
@@ -20,6 +22,8 @@ from gateway.config.schema import Schema
 from gateway.config.services import bind_methods, check_names, choose_services, missing_bodies
 from gateway.config.upstreams import DEFAULT_UPSTREAM as DEFAULT_UPSTREAM
 from gateway.config.upstreams import Upstreams
+from gateway.config.validation import ConstraintError, Validation
+from gateway.config.webhooks import effective_webhook_mistakes
 from gateway.core.errors import Problem
 
 
@@ -66,9 +70,10 @@ def resolve(
         ConfigError: with every mistake in bindings, policies and upstreams.
     """
     problems = Problems()
-    for key, text in config_mistakes(document.config):
+    for key, text in config_mistakes(document.config, document.folder):
         problems.add(document.where(key), f"{key}: {text}")
     check_names(schema, document, problems)
+    check_own(document, problems)
 
     services = choose_services(schema, document, flags.services, problems)
     bound, left_out = bind_methods(services, schema, document, problems)
@@ -105,8 +110,14 @@ def resolve(
                 problems.add(effective.where, f"{name}: stream.requests: {mistake}")
     composed = compositions(methods, elsewhere, schema, problems)
     for effective in (*methods, *elsewhere.values()):
-        for path, text in key_mistakes(effective.policy, effective.descriptor.input_type):
+        for path, text in _merged_mistakes(effective):
             problems.add(effective.where, f"{effective.method.full_name}: {path}: {text}")
+    validation = Validation(schema)
+    for effective in methods:
+        try:
+            validation.of(effective.policy, effective.descriptor.input_type)
+        except ConstraintError as error:
+            problems.add(effective.descriptor.input_type.file.name, str(error))
     problems.raise_if_any()
     methods = tuple(
         method
@@ -114,5 +125,14 @@ def resolve(
         else replace(method, parts_idempotent=composed[method.method.full_name].idempotent)
         for method in methods
     )
-    warnings = tuple(doubts(methods, tuple(elsewhere.values()), tuple(used.values())))
+    identity = document.config.identity
+    warnings = tuple(doubts(methods, tuple(elsewhere.values()), tuple(used.values()), identity))
     return Resolved(methods, used, tuple(left_out), composed, elsewhere, warnings)
+
+
+def _merged_mistakes(effective: EffectiveMethod) -> Iterator[Mistake]:
+    """Yield what is wrong with a method's policy once all levels are merged."""
+    policy, request = effective.policy, effective.descriptor.input_type
+    yield from key_mistakes(policy, request)
+    yield from effective_limit_mistakes(policy, request)
+    yield from effective_webhook_mistakes(policy, request)

@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from seawall.policy.v1.policy_pb2 import MethodPolicy, WebhookPolicy
 
-from gateway.config.checks import Mistake, seconds
+from gateway.config.values import Mistake, seconds
 from gateway.core.call import Call
 from gateway.interceptors.webhook import Encoding, Scheme, WebhookOptions, WebhookReaders
 from gateway.transcode.headers import check_header_name

@@ -235,7 +235,7 @@ class Interceptor(Protocol):
 
     name: str
 
-    async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
+    def __call__(self, call: Call, call_next: CallNext) -> Awaitable[Outcome]:
         """Run the call, or refuse it; see the contract above."""
 
 

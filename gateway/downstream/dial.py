@@ -10,8 +10,8 @@ Rules:
 4. A resolver that fails takes no upstream away (RFC 8767): what it said last is used for
    another second at a time, and at once while it lets one wait for longer than a quarter
    of the time limit. That there is no such name is believed, and forgets the addresses.
-5. TLS checks the certificate and the URL's name, wherever the address leads, and offers
-   HTTP/1.1 only.
+5. TLS checks the certificate and its name, the URL's or the one that is declared, wherever
+   the address leads (`tls.py`). A connection is secured by what the files said last.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from gateway.core.deadline import Expired, Expiry
 from gateway.downstream import errors
 from gateway.downstream.options import ClientOptions
 from gateway.downstream.resolve import Resolve, is_answer, numeric, resolve_by_system
+from gateway.downstream.tls import UpstreamTls, broken_handshake, no_tls
 
 _RESOLVED_AFTER_FAILURE_S = 1.0
 _STALE_AFTER_SHARE = 0.25
@@ -37,16 +38,14 @@ _TLS_SHUTDOWN_S = 1.0
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 
 
-def new_tls(options: ClientOptions) -> ssl.SSLContext | None:
-    """Return what TLS to an upstream is checked by; None where its URL is http.
+def new_tls(options: ClientOptions) -> UpstreamTls | None:
+    """Return what secures connections to an upstream; None where its URL is http.
 
     Reading the authorities takes milliseconds: the endpoints of one upstream share it.
     """
     if urlsplit(options.url).scheme != "https":
         return None
-    context = ssl.create_default_context(cafile=options.ca_file)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    return options.tls or UpstreamTls(options)
 
 
 class Dialer:
@@ -64,11 +63,11 @@ class Dialer:
         options: ClientOptions,
         clock: Clock,
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: UpstreamTls | None = None,
         resolve: Resolve = resolve_by_system,
     ) -> None:
         self._name = options.name
-        self._server_name = urlsplit(options.url).hostname or ""
+        self._server_name = options.server_name or urlsplit(options.url).hostname or ""
         self._host, self._port = options.address or place_of(options.url)
         self._timeout_s = options.connect_timeout_s
         self._clock = clock
@@ -104,7 +103,7 @@ class Dialer:
             self._doubt()
             raise errors.slow_to_connect(self._name) from None
         except ssl.SSLError as error:
-            raise errors.no_tls(self._name, error) from error
+            raise no_tls(self._name, error) from error
         except OSError as error:
             self._doubt()
             raise errors.unreachable(self._name, f"{self._host}:{self._port}", error) from error
@@ -117,13 +116,20 @@ class Dialer:
         if self._tls is None:
             _, protocol = await loop.create_connection(factory, sock=connected)
         else:
-            _, protocol = await loop.create_connection(
-                factory,
-                sock=connected,
-                ssl=self._tls,
-                server_hostname=self._server_name,
-                ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
-            )
+            try:
+                _, protocol = await loop.create_connection(
+                    factory,
+                    sock=connected,
+                    ssl=self._tls.context,
+                    server_hostname=self._server_name,
+                    ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
+                )
+            except ssl.SSLError:
+                raise
+            except OSError as error:
+                self._doubt()
+                place = f"{self._host}:{self._port}"
+                raise broken_handshake(self._name, place, error) from error
         return protocol
 
     async def _resolved(self) -> list[Any]:

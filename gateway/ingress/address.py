@@ -1,43 +1,11 @@
-"""HOST:PORT as operators write it, and whether it can be listened on."""
+"""Whether an address can be listened on, and by this gateway alone."""
 
 import errno
 import socket
-from dataclasses import dataclass
 
+from gateway.config.address import Address as Address
+from gateway.config.address import parse_address as parse_address
 from gateway.core.errors import ConfigError
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A host (name, IPv4, or IPv6 without brackets) and a port; 0 picks a free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-
-def parse_address(text: str, flag: str) -> Address:
-    """Parse "HOST:PORT", "[IPv6]:PORT" or ":PORT" (every interface).
-
-    Raises:
-        ConfigError: it is none of these; `flag` says where it was written.
-    """
-    host, colon, port = text.strip().rpartition(":")
-    if len(host) > 2 and host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ConfigError.one(flag, f"{text!r}: write an IPv6 address as [ADDRESS]:PORT")
-    if (
-        not colon
-        or not (port.isascii() and port.isdigit())
-        or int(port) > 65535
-        or any(c in host for c in "*[]/ ")
-    ):
-        raise ConfigError.one(flag, f"{text!r} is not HOST:PORT, such as 127.0.0.1:50051")
-    return Address(host or "0.0.0.0", int(port))
 
 
 def resolve_free(address: Address, flag: str) -> Address:

@@ -48,7 +48,7 @@ class _OneAnswer(Call):
         self.answer = payload
 
 
-_C = TypeVar("_C", bound=Call)
+C = TypeVar("C", bound=Call)
 
 
 class CallHandler(grpc.GenericRpcHandler):
@@ -58,13 +58,26 @@ class CallHandler(grpc.GenericRpcHandler):
         dispatch: the pipelines.
         gate: counts and holds.
         clock: fixes the arrival.
+        services: full names of those that are served, None for all.
     """
 
-    def __init__(self, dispatch: Dispatch, gate: Gate, clock: Clock) -> None:
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        gate: Gate,
+        clock: Clock,
+        services: frozenset[str] | None = None,
+    ) -> None:
         self._gate = gate
         self._clock = clock
-        self._handlers = {p.method.path: self._rpc_handler(p) for p in dispatch}
-        self._services = frozenset(dispatch.services())
+        everywhere = frozenset(dispatch.services())
+        self._services = everywhere if services is None else everywhere & services
+        self._elsewhere = everywhere - self._services
+        self._handlers = {
+            p.method.path: self._rpc_handler(p)
+            for p in dispatch
+            if p.method.service in self._services
+        }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """Return the handler of a method; for one that is not served, its refusal."""
@@ -103,8 +116,8 @@ class CallHandler(grpc.GenericRpcHandler):
         return handle
 
     def _new_call(
-        self, kind: type[_C], method: MethodInfo, sink: Sink, request: Any, context: Context
-    ) -> _C:
+        self, kind: type[C], method: MethodInfo, sink: Sink, request: Any, context: Context
+    ) -> C:
         arrived_at = self._clock.now()
         remaining_s = context.time_remaining()
         streamed: AsyncIterator[bytes] | None = None
@@ -155,6 +168,8 @@ class CallHandler(grpc.GenericRpcHandler):
         service = name.partition("/")[0]
         if service in self._services:
             text = f"{service} has no method {name.partition('/')[2]!r} that is served here"
+        elif service in self._elsewhere:
+            text = f"{service} is not served on this address"
         else:
             text = f"there is no service {service!r} here"
         error = CallError(

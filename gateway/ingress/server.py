@@ -1,9 +1,6 @@
-"""The life of the grpc.aio servers: bind, serve, drain.
+"""The life of the listeners: bind, serve, drain.
 
-A grpc.aio server asks for one call at a time, and each asking takes a turn through its
-threads and the event loop. So several of them share the port (SO_REUSEPORT) and the
-handler: connections are spread over them, and calls arrive as many at a time. That
-anybody may join such a port is what `address.reserve` is against.
+All are bound before one serves, and health says so when all do.
 
 The drain (each stage is a `DrainStage` event):
 1. NOT_SERVING: health says so; load balancers have `wait_s` to notice.
@@ -17,63 +14,63 @@ The drain (each stage is a `DrainStage` event):
 """
 
 import asyncio
-import socket
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import grpc
-
+from gateway.config.connections import ConnectionOptions
+from gateway.config.listeners import ListenerOptions
 from gateway.core.clock import Clock
-from gateway.core.errors import ConfigError
 from gateway.core.events import DrainStage, Events
-from gateway.ingress.address import Address, reserve, resolve_free
+from gateway.ingress.address import Address
 from gateway.ingress.gate import Gate
-from gateway.ingress.handler import CallHandler
 from gateway.ingress.health import NOT_SERVING, SERVING, Health
+from gateway.ingress.listener import HandlerOf, Listener
 
 _QUIET_S = 0.03
 _HOLD_S = 0.3
 _STEP_S = 0.005
 _CUT_S = 1.0
-_ACCEPTORS = 4 if hasattr(socket, "SO_REUSEPORT") and sys.platform == "linux" else 1
-"""Servers on the port; more than four gained nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerOptions:
-    """The listener and the end.
+    """The listeners and the end.
 
     Args:
-        listen: where.
+        listeners: where; at least one.
+        connections: what they may take.
         max_request_bytes: the largest message of any method.
         wait_s: between NOT_SERVING and the rest of the drain.
         grace_s: for calls in flight at the end.
     """
 
-    listen: Address
+    listeners: Sequence[ListenerOptions]
+    connections: ConnectionOptions = field(default_factory=ConnectionOptions)
     max_request_bytes: int = 4 * 1024 * 1024
     wait_s: float = 0.0
     grace_s: float = 30.0
 
 
 class Server:
-    """One process, one port.
+    """All listeners of a process.
 
     Args:
         options: where and how.
-        handler: answers calls.
+        handler_for: returns what answers the calls of a listener.
         gate: in front of the handler.
         health: told about the beginning and the end.
         end_streams: ends the gateway's own long streams.
         clock: for the drain.
-        events: told about its stages.
+        events: told about its stages, and of certificates.
+
+    Raises:
+        ConfigError: the certificate of a listener cannot be used.
     """
 
     def __init__(
         self,
         options: ServerOptions,
-        handler: CallHandler,
+        handler_for: HandlerOf,
         gate: Gate,
         health: Health,
         end_streams: Callable[[], None],
@@ -86,47 +83,41 @@ class Server:
         self._end_streams = end_streams
         self._clock = clock
         self._events = events
-        self._servers = [
-            grpc.aio.server(handlers=(handler,), options=_channel_options(options))
-            for _ in range(_ACCEPTORS)
+        self._listeners = [
+            Listener(
+                one, options.connections, options.max_request_bytes, handler_for(one), clock, events
+            )
+            for one in options.listeners
         ]
-        self._reserved: socket.socket | None = None
-        self.address = options.listen
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Return the listeners' addresses, with their ports once they are bound."""
+        return [listener.address for listener in self._listeners]
 
     async def start(self) -> None:
-        """Bind and serve; `address` then has the port.
+        """Bind and serve.
 
         Raises:
-            ConfigError: the address cannot be listened on.
+            ConfigError: an address cannot be listened on.
         """
-        listen = self._options.listen
-        number = resolve_free(listen, "--listen")
-        if number.port:
-            self._reserve(number)
         try:
-            number = self._bind(number)
-        except RuntimeError:
-            self._release()
-            raise ConfigError.one("--listen", f"{listen}: cannot be listened on") from None
-        if self._reserved is None:
-            self._reserve(number)
-        self.address = Address(listen.host, number.port)
-        for server in self._servers:
-            await server.start()
+            for listener in self._listeners:
+                listener.bind()
+            for listener in self._listeners:
+                await listener.start()
+        except BaseException:
+            for listener in self._listeners:
+                await listener.abandon()
+            raise
         self._health.set_all(SERVING)
 
-    def _bind(self, number: Address) -> Address:
-        for server in self._servers:
-            number = Address(number.host, server.add_insecure_port(str(number)))
-        return number
-
-    def _reserve(self, address: Address) -> None:
-        if _ACCEPTORS > 1:
-            self._reserved = reserve(address, "--listen")
-
-    def _release(self) -> None:
-        if self._reserved is not None:
-            self._reserved.close()
+    def _stopping(self, grace_s: float) -> list[asyncio.Task[None]]:
+        return [
+            asyncio.create_task(server.stop(grace_s))
+            for listener in self._listeners
+            for server in listener.servers
+        ]
 
     async def drain(self) -> None:
         """End the server; see above."""
@@ -140,7 +131,7 @@ class Server:
         await self._until_quiet()
         grace_s = self._options.grace_s
         cut = self._clock.call_at(self._clock.now() + grace_s, self._gate.cut)
-        stopping = [asyncio.create_task(server.stop(grace_s + _CUT_S)) for server in self._servers]
+        stopping = self._stopping(grace_s + _CUT_S)
         try:
             await self._clock.sleep(0)
             self._stage("STOPPING")
@@ -148,7 +139,8 @@ class Server:
             self._gate.open()
         await asyncio.gather(*stopping)
         cut.cancel()
-        self._release()
+        for listener in self._listeners:
+            await listener.close()
         self._stage("STOPPED")
 
     async def _until_quiet(self) -> None:
@@ -161,14 +153,3 @@ class Server:
 
     def _stage(self, stage: str) -> None:
         self._events.emit(DrainStage(stage, self._gate.inside))
-
-
-def _channel_options(options: ServerOptions) -> Sequence[tuple[str, int]]:
-    return (
-        ("grpc.so_reuseport", int(_ACCEPTORS > 1)),
-        # A method's own bound answers with details; the library's is there for what no
-        # method would take, and must leave room for health and reflection.
-        ("grpc.max_receive_message_length", 2 * options.max_request_bytes + 64 * 1024),
-        # The answers' size is bounded by policy, as JSON; protobuf must not trip over its own.
-        ("grpc.max_send_message_length", -1),
-    )

@@ -77,12 +77,17 @@ class HeaderForwarding:
     Args:
         request: names of metadata forwarded to the upstream.
         response: names of headers returned as trailing metadata.
+        withheld: names that are not forwarded although `request` has them: what carries
+            callers' credentials, where the upstream is called with another one.
     """
 
     __slots__ = ("_request", "returned")
 
-    def __init__(self, request: Iterable[str], response: Iterable[str]) -> None:
-        self._request = frozenset(name.lower() for name in request)
+    def __init__(
+        self, request: Iterable[str], response: Iterable[str], withheld: Iterable[str] = ()
+    ) -> None:
+        kept_back = {name.lower() for name in withheld}
+        self._request = frozenset(name.lower() for name in request) - kept_back
         self.returned = tuple(name.lower() for name in response)
         """Names of the headers that come back, in lower case."""
 

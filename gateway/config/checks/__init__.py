@@ -11,7 +11,7 @@ from gateway.config.checks.method import (
     stream_mistakes,
 )
 from gateway.config.checks.upstream import upstream_mistakes
-from gateway.config.checks.values import Mistake, seconds
+from gateway.config.values import Mistake, seconds
 
 __all__ = [
     "Mistake",

@@ -2,13 +2,16 @@
 
 import ipaddress
 from collections.abc import Iterator
+from pathlib import Path
 
 from seawall.config.v1.config_pb2 import Ceilings, GatewayConfig
+from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway.config.checks.method import method_mistakes
 from gateway.config.checks.upstream import upstream_mistakes
-from gateway.config.checks.values import Mistake, name_mistakes, under, walk
+from gateway.config.identity import auth_mistakes, identity_mistakes, listener_auth_mistakes
 from gateway.config.url import url_mistake
+from gateway.config.values import Mistake, name_mistakes, under, walk
 
 
 def ceiling_mistakes(ceilings: Ceilings) -> Iterator[Mistake]:
@@ -19,9 +22,15 @@ def ceiling_mistakes(ceilings: Ceilings) -> Iterator[Mistake]:
             yield field.name, "must be at least 1"
 
 
-def config_mistakes(config: GatewayConfig) -> Iterator[Mistake]:
-    """Yield what is wrong with a configuration file, by the paths of its keys."""
-    yield from under("defaults.method", method_mistakes(config.defaults.method))
+def config_mistakes(config: GatewayConfig, folder: Path = Path()) -> Iterator[Mistake]:
+    """Yield what is wrong with a configuration file, by the paths of its keys.
+
+    Args:
+        config: the file.
+        folder: where its relative paths start.
+    """
+    yield from under("defaults.method", _level_mistakes(config.defaults.method, config))
+    yield from _edge_mistakes(config, folder)
     yield from under("defaults.upstream", upstream_mistakes(config.defaults.upstream))
     if config.defaults.upstream.HasField("name"):
         yield "defaults.upstream.name", "all upstreams cannot share one name"
@@ -37,7 +46,7 @@ def config_mistakes(config: GatewayConfig) -> Iterator[Mistake]:
         upstream = config.upstreams[name]
         at = f"upstreams.{name}"
         yield from ((at, text) for _, text in name_mistakes(at, name))
-        yield from under(f"{at}.methods", method_mistakes(upstream.methods))
+        yield from under(f"{at}.methods", _level_mistakes(upstream.methods, config))
         yield from under(f"{at}.policy", upstream_mistakes(upstream.policy))
         if upstream.HasField("url") and (wrong := url_mistake(upstream.url)):
             yield f"{at}.url", wrong
@@ -53,7 +62,18 @@ def config_mistakes(config: GatewayConfig) -> Iterator[Mistake]:
     for name in sorted(config.services):
         service = config.services[name]
         at = f"services.{name}"
-        yield from under(f"{at}.policy", method_mistakes(service.policy))
+        yield from under(f"{at}.policy", _level_mistakes(service.policy, config))
         for method in sorted(service.methods):
             policy = service.methods[method]
-            yield from under(f"{at}.methods.{method}", method_mistakes(policy))
+            yield from under(f"{at}.methods.{method}", _level_mistakes(policy, config))
+
+
+def _level_mistakes(policy: MethodPolicy, config: GatewayConfig) -> Iterator[Mistake]:
+    yield from method_mistakes(policy)
+    yield from auth_mistakes(policy.auth, config.identity)
+
+
+def _edge_mistakes(config: GatewayConfig, folder: Path) -> Iterator[Mistake]:
+    yield from under("identity", walk(config.identity, ""))
+    yield from identity_mistakes(config.identity, folder)
+    yield from listener_auth_mistakes(config.listeners, config.identity)

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from google.protobuf.descriptor import MethodDescriptor
 from seawall.policy.v1.policy_pb2 import BreakerPolicy, FieldPolicy, MethodPolicy
 
-from gateway.config.checks.values import KEYS, Mistake, in_order, name_mistakes, walk
 from gateway.config.credentials import is_credential
+from gateway.config.limits.mistakes import rate_limit_mistakes
+from gateway.config.values import KEYS, Mistake, in_order, name_mistakes, walk
+from gateway.config.webhooks import webhook_mistakes
 from gateway.core.errors import Reason
 from gateway.core.status import Code
 from gateway.transcode.headers import check_header_name, check_header_value
@@ -20,6 +22,8 @@ def method_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
     yield from walk(policy, "")
     yield from in_order(policy)
     yield from breaker_mistakes(policy.breaker)
+    yield from rate_limit_mistakes(policy)
+    yield from webhook_mistakes(policy.webhook)
     for i, name in enumerate(policy.fallback.on):
         if name not in Reason.__members__ and (name not in Code.__members__ or name == "OK"):
             yield f"fallback.on[{i}]", f"{name!r} is neither an error status of gRPC nor a reason"
@@ -93,7 +97,12 @@ def _header_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
 
 
 def reference_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
-    """Yield references in proto options, where nobody follows them."""
+    """Yield references and secrets in proto options, where everybody sees them."""
+    for i, _ in enumerate(policy.webhook.secrets):
+        yield (
+            f"webhook.secrets[{i}]",
+            "reflection shows proto options to every caller; say it in the configuration file",
+        )
     fixed = (("headers.set", policy.headers.set), ("request.query", policy.request.query))
     for path, values in fixed:
         for name in sorted(values):

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from seawall.policy.v1.policy_pb2 import UpstreamPolicy
 
 from gateway.config.checks.method import breaker_mistakes
-from gateway.config.checks.values import Mistake, in_order, name_mistakes, walk
 from gateway.config.url import endpoint_mistake, url_mistake
+from gateway.config.values import Mistake, in_order, name_mistakes, walk
 
 _MAX_ENDPOINTS = 256
 

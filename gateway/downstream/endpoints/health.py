@@ -4,7 +4,8 @@ Rules:
 1. An endpoint counts as well until it was asked. `unhealthy_threshold` bad answers in a
    row make it unwell, `healthy_threshold` good ones well again.
 2. 200 to 299 is a good answer. Any other, none in time, and no connection are bad.
-3. A question that found no place among the gateway's own connections is none.
+3. A question that found no place among the gateway's own connections is none; so is one
+   for which the upstream's own credential cannot be had.
 """
 
 from gateway.downstream.endpoints.options import HealthOptions

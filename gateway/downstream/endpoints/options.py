@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass, field
 
+from gateway.downstream.credentials.own import OwnCredential
 from gateway.downstream.options import ClientOptions
 
 
@@ -59,6 +60,7 @@ class HealthOptions:
         timeout_s: for one question.
         unhealthy_threshold: bad answers in a row that make an endpoint unwell.
         healthy_threshold: good answers in a row that make it well.
+        credential: what questions are sent with, on nobody's behalf; None sends none.
     """
 
     path: str
@@ -66,6 +68,7 @@ class HealthOptions:
     timeout_s: float = 1.0
     unhealthy_threshold: int = 3
     healthy_threshold: int = 1
+    credential: OwnCredential | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

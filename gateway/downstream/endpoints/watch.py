@@ -6,7 +6,7 @@ one round: an endpoint would never come back.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from gateway.core.clock import Clock, Rng, Timer
@@ -22,6 +22,8 @@ from gateway.downstream.endpoints.outliers import Change, OutlierDetector, Recor
 _log = logging.getLogger(__name__)
 _NEVER = float("inf")
 _MAX_BODY_BYTES = 64 * 1024
+_UNAUTHORIZED = 401
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class Prober:
@@ -107,15 +109,29 @@ class HealthChecker:
     async def run(self, member: Member) -> None:
         """Ask at once, and over and over."""
         while True:
-            if not member.connections.full:
-                why = await self._ask(member)
+            if not member.connections.full and (given := await self._credential()) is not None:
+                why = await self._ask(member, given)
                 self._told(member, not why, why)
             await self._clock.sleep(jittered(self._options.interval_s, self._rng))
 
-    async def _ask(self, member: Member) -> str:
-        """Return why the answer was a bad one, "" for a good one."""
+    async def _credential(self) -> Mapping[str, str] | None:
+        """Return the headers of the upstream's own credential, None where they cannot be had."""
+        credential = self._options.credential
+        if credential is None:
+            return _NO_HEADERS
+        given = await credential.obtain()
+        return None if isinstance(given, CallError) else given
+
+    async def _ask(self, member: Member, given: Mapping[str, str]) -> str:
+        """Return why the answer was a bad one, "" for a good one.
+
+        Args:
+            member: who is asked.
+            given: the headers of the upstream's own credential.
+        """
         timeout_s = self._options.timeout_s
-        question = HttpRequest("GET", self._options.path, {"user-agent": "seawall"})
+        headers = {"user-agent": "seawall", **given}
+        question = HttpRequest("GET", self._options.path, headers)
         try:
             with Expiry(self._clock, self._clock.now() + timeout_s):
                 async with member.origin.open(question) as answer:
@@ -127,6 +143,8 @@ class HealthChecker:
         except Exception as error:
             _log.exception("a health check of %s failed", member.address)
             return type(error).__name__
+        if answer.status == _UNAUTHORIZED and self._options.credential is not None:
+            self._options.credential.rejected(given)
         return "" if 200 <= answer.status < 300 else f"answered {answer.status}"
 
 

@@ -88,3 +88,11 @@ def test_a_value_that_no_header_may_have_is_the_callers_mistake_and_is_not_repea
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert "'authorization'" in caught.value.message
     assert value not in caught.value.message
+
+
+def test_what_is_withheld_is_not_sent_whatever_forwards_it():
+    forwarding = HeaderForwarding(
+        ["Authorization", "x-api-key", "x-request-id"], [], ["authorization", "X-API-Key"]
+    )
+    metadata = [("authorization", "Bearer x"), ("x-api-key", "k"), ("x-request-id", "1")]
+    assert forwarding.outgoing(metadata) == {"x-request-id": "1"}

@@ -1,0 +1,28 @@
+"""Who callers are, as the configuration says it: messages to options, and what is wrong.
+
+`provider_checks.py` and `jwt_checks.py` have what may not be said of providers, `auth.py` what
+methods and listeners say of them, `options.py` makes the options, `keys_file.py` reads API keys
+from a file.
+"""
+
+from gateway.config.identity.auth import (
+    auth_doubts,
+    auth_mistakes,
+    auth_options,
+    listener_auth_mistakes,
+    listener_auth_options,
+)
+from gateway.config.identity.keys_file import read_keys
+from gateway.config.identity.options import provider_options
+from gateway.config.identity.provider_checks import identity_mistakes
+
+__all__ = [
+    "auth_doubts",
+    "auth_mistakes",
+    "auth_options",
+    "identity_mistakes",
+    "listener_auth_mistakes",
+    "listener_auth_options",
+    "provider_options",
+    "read_keys",
+]

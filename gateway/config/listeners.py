@@ -1,0 +1,220 @@
+"""Listeners, from the configuration file: options and mistakes.
+
+`listen` (flag: --listen) is the shorthand for one listener without TLS that serves
+everything. Rules:
+1. The flag beats what the file says, `listeners` included. It is meant for one start of a
+   gateway on a developer's machine: their files need not be there then.
+2. `listen` beside `listeners` is a mistake: nobody knows which one is meant.
+3. A listener is called by its address as the file writes it, so that no two may be the same.
+   The shorthand is called "".
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seawall.config.v1.config_pb2 import GatewayConfig, Listener, ListenerTls
+from seawall.policy.v1.policy_pb2 import AuthPolicy, UpstreamTls
+
+from gateway.config.address import Address, address_of, parse_address
+from gateway.config.checks import Mistake
+from gateway.config.connections import connection_mistakes
+from gateway.config.document import Document
+from gateway.config.material import BadMaterialError, TlsFiles, read_material
+from gateway.config.own import METHODS
+from gateway.config.suggest import no_such
+from gateway.config.values import under, walk
+from gateway.core.errors import ConfigError, Problem
+
+DEFAULT_LISTEN = "127.0.0.1:50051"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListenerOptions:
+    """One address where gRPC is served.
+
+    Args:
+        listen: the address.
+        name: how calls and the configuration call it; "" for the shorthand.
+        where: what a mistake that shows at the start is told with.
+        tls: its files, None for plaintext.
+        tls_1_3: whether nothing older is spoken.
+        services: full names of what is served, None for everything.
+    """
+
+    listen: Address
+    name: str = ""
+    where: str = "--listen"
+    tls: TlsFiles | None = None
+    tls_1_3: bool = False
+    services: frozenset[str] | None = None
+
+    @property
+    def own_only(self) -> bool:
+        """Whether it serves the gateway's own services alone: probes, for one."""
+        return self.services is not None and self.services <= METHODS.keys()
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """Whether every client must have one."""
+        return self.tls is not None and self.tls.client_ca is not None
+
+
+def listener_options(document: Document, flag: str | None) -> tuple[ListenerOptions, ...]:
+    """Return where gRPC is served.
+
+    Args:
+        document: the configuration file.
+        flag: of --listen, None where it was not used.
+
+    Raises:
+        ConfigError: with every mistake in it.
+    """
+    config = document.config
+    problems = [
+        Problem(document.where(key), f"{key}: {text}")
+        for key, text in listener_mistakes(config, None if flag else document.folder)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    if flag or not config.listeners:
+        where = "--listen" if flag else f"{document.where('listen')}: listen"
+        return (
+            ListenerOptions(
+                listen=parse_address(flag or config.listen or DEFAULT_LISTEN, where), where=where
+            ),
+        )
+    return tuple(
+        ListenerOptions(
+            listen=address_of(one.listen),
+            name=one.listen,
+            where=f"{document.where(f'listeners[{i}]')}: listeners[{i}]",
+            tls=_files(one.tls, document.folder) if one.HasField("tls") else None,
+            tls_1_3=one.tls.min_version == UpstreamTls.TLS_1_3,
+            services=frozenset(one.services) or None,
+        )
+        for i, one in enumerate(config.listeners)
+    )
+
+
+def listener_auth(config: GatewayConfig) -> Mapping[str, tuple[int, tuple[str, ...]]]:
+    """Return what listeners say of who may call, by their names.
+
+    The number is an AuthPolicy.Mode, 0 where nothing is said; then the providers, none for
+    all. Listeners that say neither are left out.
+    """
+    return {
+        one.listen: (one.auth, tuple(one.providers))
+        for one in config.listeners
+        if one.HasField("auth") or one.providers
+    }
+
+
+def _files(tls: ListenerTls, folder: Path) -> TlsFiles:
+    return TlsFiles(
+        cert=folder / tls.cert_file,
+        key=folder / tls.key_file,
+        client_ca=folder / tls.client_ca_file if tls.client_ca_file else None,
+    )
+
+
+def listener_mistakes(config: GatewayConfig, folder: Path | None) -> Iterator[Mistake]:
+    """Yield what is wrong with `listen`, `listeners` and `connections`, by paths of keys.
+
+    Args:
+        config: the file.
+        folder: what the paths of files start from; None where listeners are not used, and
+            their files not looked at.
+    """
+    if config.listen and (wrong := _address_mistake(config.listen)):
+        yield "listen", wrong
+    if config.HasField("listen") and config.listeners:
+        yield "listen", "`listeners` say it already; one of the two must go"
+    first: dict[str, int] = {}
+    for i, one in enumerate(config.listeners):
+        at = f"listeners[{i}]"
+        yield from under(at, _of_listener(one, config, folder))
+        spelled = _spelled(one.listen)
+        if spelled in first:
+            yield f"{at}.listen", f"is the address of listeners[{first[spelled]}] already"
+        first.setdefault(spelled, i)
+    yield from under("connections", connection_mistakes(config.connections))
+
+
+def _spelled(listen: str) -> str:
+    """Return one spelling of an address; free ports are not the same, names are."""
+    try:
+        return str(address_of(listen))
+    except ValueError:
+        return listen
+
+
+def _of_listener(one: Listener, config: GatewayConfig, folder: Path | None) -> Iterator[Mistake]:
+    yield from walk(one, "")
+    if not one.listen:
+        yield "listen", "names no address; write HOST:PORT"
+    elif wrong := _address_mistake(one.listen):
+        yield "listen", wrong
+    if one.HasField("tls"):
+        yield from under("tls", _of_tls(one.tls, folder))
+    for i, name in enumerate(one.services):
+        if name in list(one.services)[:i]:
+            yield f"services[{i}]", f"{name!r} is given twice"
+    if one.auth == AuthPolicy.NONE and one.providers:
+        yield "providers", "say nothing where auth is NONE"
+    for i, name in enumerate(one.providers):
+        if name not in config.identity.providers:
+            wrong = no_such("identity provider", name, sorted(config.identity.providers))
+            yield f"providers[{i}]", wrong
+    if one.auth == AuthPolicy.REQUIRED and not config.identity.providers:
+        yield "auth", "is REQUIRED, but there are no `identity.providers` that know anybody"
+    yield from _of_certificate_providers(one, config)
+
+
+def _of_certificate_providers(one: Listener, config: GatewayConfig) -> Iterator[Mistake]:
+    """Yield providers of certificates where nobody is asked for one."""
+    if one.tls.client_ca_file:
+        return
+    for i, name in enumerate(one.providers):
+        provider = config.identity.providers
+        if name in provider and provider[name].HasField("certificates"):
+            yield f"providers[{i}]", f"{name!r} knows certificates; say tls.client_ca_file as well"
+
+
+def _of_tls(tls: ListenerTls, folder: Path | None) -> Iterator[Mistake]:
+    for name, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if not getattr(tls, name):
+            why = f"there is no such file for {other}" if getattr(tls, other) else "names no file"
+            yield name, why
+    if tls.HasField("client_ca_file") and not tls.client_ca_file:
+        yield "client_ca_file", "names no file"
+    elif folder is not None and tls.cert_file and tls.key_file:
+        try:
+            read_material(_files(tls, folder))
+        except BadMaterialError as error:
+            yield f"{error.which}_file", error.why
+
+
+def _address_mistake(text: str) -> str:
+    try:
+        address_of(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def service_mistakes(config: GatewayConfig, served: Collection[str]) -> Iterator[Mistake]:
+    """Yield services of listeners that nobody serves, by paths of keys.
+
+    Args:
+        config: the file.
+        served: full names of everything that is served, the gateway's own services included.
+    """
+    for i, one in enumerate(config.listeners):
+        for j, name in enumerate(one.services):
+            if name not in served:
+                yield f"listeners[{i}].services[{j}]", no_such("service", name, sorted(served))
+    if config.listeners and all(one.services for one in config.listeners):
+        shown = {name for one in config.listeners for name in one.services}
+        for name in sorted(set(served) - shown - METHODS.keys()):
+            yield "listeners", f"{name} is served on none of them"

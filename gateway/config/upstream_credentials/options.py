@@ -1,0 +1,85 @@
+"""From a merged policy to the options of an upstream's credentials."""
+
+import base64
+from collections.abc import Set
+
+from seawall.policy.v1.policy_pb2 import OAuth2Credentials, UpstreamCredentials, UpstreamPolicy
+
+from gateway.config.upstream_credentials.said import own_ways
+from gateway.config.values import seconds
+from gateway.downstream.credentials import Caller, CredentialOptions, OAuth2Options
+
+AUTHORIZATION = "authorization"
+_OF_CALLERS = frozenset((AUTHORIZATION, "cookie"))
+"""Metadata that carries callers' credentials whatever the identity providers are."""
+_DEFAULT_TIMEOUT_S = 2.0
+_DEFAULT_MAX_TOKENS = 10_000
+
+MAY_BE_FILE = frozenset(
+    (
+        "seawall.policy.v1.UpstreamCredentials.bearer_token",
+        "seawall.policy.v1.UpstreamCredentials.HeadersEntry.value",
+        "seawall.policy.v1.BasicCredentials.username",
+        "seawall.policy.v1.BasicCredentials.password",
+        "seawall.policy.v1.OAuth2Credentials.client_id",
+        "seawall.policy.v1.OAuth2Credentials.client_secret",
+    )
+)
+"""Fields that take "file:PATH"."""
+
+
+def caller_of(policy: UpstreamPolicy, *, is_fallback: bool = False) -> Caller:
+    """Return what becomes of callers' credentials.
+
+    Args:
+        policy: of the upstream, merged.
+        is_fallback: calls reach it as another upstream's fallback.
+    """
+    said = policy.credentials.caller
+    if said:
+        return Caller[UpstreamCredentials.Caller.Name(said)]
+    return Caller.STRIP if is_fallback or own_ways(policy.credentials) else Caller.FORWARD
+
+
+def withheld_names(caller: Caller, of_identity: Set[str] = frozenset()) -> frozenset[str]:
+    """Return the metadata that is never sent to an upstream, whatever forwards it.
+
+    Args:
+        caller: what becomes of callers' credentials.
+        of_identity: metadata keys that identity providers read credentials from.
+    """
+    if caller is Caller.FORWARD:
+        return frozenset()
+    return _OF_CALLERS | {name.lower() for name in of_identity}
+
+
+def credential_options(policy: UpstreamPolicy) -> CredentialOptions:
+    """Return the credentials of an upstream. Raises nothing for a policy without mistakes."""
+    credentials = policy.credentials
+    return CredentialOptions(
+        caller=caller_of(policy),
+        headers=_fixed(credentials),
+        oauth2=_oauth2(credentials.oauth2) if credentials.oauth2.token_url else None,
+    )
+
+
+def _fixed(credentials: UpstreamCredentials) -> dict[str, str]:
+    if credentials.bearer_token:
+        return {AUTHORIZATION: f"Bearer {credentials.bearer_token}"}
+    basic = credentials.basic
+    if basic.username or basic.password:
+        pair = f"{basic.username}:{basic.password}".encode()
+        return {AUTHORIZATION: f"Basic {base64.b64encode(pair).decode()}"}
+    return {name.lower(): value for name, value in sorted(credentials.headers.items())}
+
+
+def _oauth2(oauth2: OAuth2Credentials) -> OAuth2Options:
+    return OAuth2Options(
+        token_url=oauth2.token_url,
+        client_id=oauth2.client_id,
+        client_secret=oauth2.client_secret,
+        scopes=tuple(oauth2.scopes),
+        audience=oauth2.audience,
+        timeout_s=seconds(oauth2.timeout) if oauth2.HasField("timeout") else _DEFAULT_TIMEOUT_S,
+        max_tokens=oauth2.max_tokens or _DEFAULT_MAX_TOKENS,
+    )

@@ -1,0 +1,303 @@
+"""One connection to Redis that many calls ask at once.
+
+Rules:
+1. Questions that arrive in one turn of the event loop are written together, in order, and
+   answers are read in that order by one reader. Who asked waits for nothing but its own
+   answer: a question that is given up, because its time ran out or its caller went away, is
+   read to its end all the same, so the connection is never half read.
+2. What is given up before it was written is not written.
+3. There is one connection: Redis runs one script at a time, and two would not be faster.
+4. At most `max_waiting` questions have no answer; one more is not asked.
+5. A question without an answer `timeout_s` after it was asked is late: who asked is told so.
+   Time in which the event loop stood still is not the server's: answers that came meanwhile
+   are read first.
+6. The link ends where the connection does, where the server says that it is none to ask
+   (a replica, a cluster, still loading), and after `max_failures` questions in a row that were
+   late or answered with an error. Then all that wait are told, and `on_end` once.
+7. A script that the server does not know any more is sent as a whole, once, with the question.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis import exceptions
+from redis.asyncio import Connection
+
+from gateway.core.clock import Clock, Timer
+from gateway.state.redis_client import CONNECTION_FAILED, phrase, unwrapped
+
+_STOOD_STILL_S = 0.003
+"""A timer that is so late says that the event loop stood still."""
+_ENDING = (
+    exceptions.ReadOnlyError,
+    exceptions.MovedError,
+    exceptions.ClusterDownError,
+    exceptions.ClusterCrossSlotError,
+    exceptions.NoPermissionError,
+)
+"""Errors that the next question would get too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkOptions:
+    """Of one link.
+
+    Args:
+        timeout_s: seconds for one question.
+        max_failures: in a row, after which nothing is asked any more.
+        max_waiting: questions without an answer.
+    """
+
+    timeout_s: float = 0.005
+    max_failures: int = 3
+    max_waiting: int = 1024
+
+
+class Script:
+    """A Lua script, and the beginnings of commands that run it."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
+        self._known: dict[int, bytes] = {}
+
+    def by_sha(self, arguments: int) -> bytes:
+        """Return EVALSHA as far as the script, for so many arguments behind it."""
+        known = self._known.get(arguments)
+        if known is None:
+            known = self._known[arguments] = _head(b"EVALSHA", self.sha, arguments)
+        return known
+
+    def whole(self, arguments: int) -> bytes:
+        """Return EVAL as far as the script."""
+        return _head(b"EVAL", self.text, arguments)
+
+
+def bulk(value: bytes) -> bytes:
+    """Return one argument of a command as it is written (RESP)."""
+    return b"$%d\r\n%s\r\n" % (len(value), value)
+
+
+def _head(command: bytes, script: bytes, arguments: int) -> bytes:
+    return b"*%d\r\n%s%s" % (arguments + 2, bulk(command), bulk(script))
+
+
+class _Question:
+    __slots__ = ("answer", "arguments", "body", "due_at", "settled", "whole")
+
+    def __init__(
+        self, answer: "asyncio.Future[bytes | None]", due_at: float, arguments: int, body: bytes
+    ) -> None:
+        self.answer = answer
+        self.due_at = due_at
+        self.arguments = arguments
+        self.body = body
+        self.settled = False  # answered, late, or never asked
+        self.whole = False
+
+
+class Link:
+    """Asks one script over one connection; see the rules of the module.
+
+    Args:
+        connection: is the link's from now on.
+        script: is asked.
+        clock: whose time counts.
+        options: how long, how many.
+        on_end: is told once why the link ended; not when it is closed.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        script: Script,
+        clock: Clock,
+        options: LinkOptions,
+        on_end: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._script = script
+        self._clock = clock
+        self._timeout_s = options.timeout_s
+        self._max_waiting = options.max_waiting
+        self._max_failures = options.max_failures
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._pending: list[_Question] = []
+        self._unanswered: deque[_Question] = deque()
+        self._watched: deque[_Question] = deque()
+        self._timer: Timer | None = None
+        self._failures = 0
+        self._ended = False
+        self._wake: asyncio.Future[None] | None = None
+        self._writer = self._loop.create_task(self._write(), name="redis-writer")
+        self._reader = self._loop.create_task(self._read(), name="redis-reader")
+
+    @property
+    def waiting(self) -> int:
+        """Questions without an answer, those that nobody waits for any more with them."""
+        return len(self._unanswered) + len(self._pending)
+
+    def ask(self, arguments: int, body: bytes) -> "asyncio.Future[bytes | None] | None":
+        """Return the answer to come; None at once, or as the answer, where there is none.
+
+        Args:
+            arguments: how many there are in `body`.
+            body: the command from the number of keys on, as it is written.
+        """
+        if len(self._unanswered) + len(self._pending) >= self._max_waiting or self._ended:
+            return None
+        answer: asyncio.Future[bytes | None] = self._loop.create_future()
+        due_at = self._clock.now() + self._timeout_s
+        question = _Question(answer, due_at, arguments, body)
+        self._watched.append(question)
+        if self._timer is None:
+            self._timer = self._clock.call_at(due_at, self._look)
+        self._put(question)
+        return answer
+
+    async def close(self) -> None:
+        """End the link; what waits is told that there is no answer."""
+        self._end("", told=False)
+        await asyncio.gather(self._writer, self._reader, return_exceptions=True)
+        await self._connection.disconnect(nowait=True)  # a reader that never began did not
+
+    def _put(self, question: _Question) -> None:
+        self._pending.append(question)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    # The connection
+
+    async def _write(self) -> None:
+        with contextlib.suppress(exceptions.RedisError, OSError):  # the reader says why
+            while not self._ended:
+                if not self._pending:
+                    self._wake = self._loop.create_future()
+                    await self._wake
+                    self._wake = None
+                commands = self._commands()
+                if commands:
+                    await self._connection.send_packed_command(commands, check_health=False)
+
+    def _commands(self) -> list[bytes]:
+        pending, self._pending = self._pending, []
+        parts: list[bytes] = []
+        for question in pending:
+            if question.answer.done():
+                question.settled = True
+                continue
+            head = self._script.whole if question.whole else self._script.by_sha
+            parts.append(head(question.arguments))
+            parts.append(question.body)
+            self._unanswered.append(question)
+        return [b"".join(parts)] if parts else parts
+
+    async def _read(self) -> None:
+        connection, unanswered = self._connection, self._unanswered
+        why = "it closed the connection"
+        try:
+            while not self._ended:
+                reply: bytes | exceptions.ResponseError
+                try:
+                    reply = await connection.read_response(
+                        timeout=math.inf, disconnect_on_error=False
+                    )
+                except exceptions.ResponseError as error:
+                    reply = unwrapped(error)
+                if not unanswered:
+                    why = "it said what nobody asked for"
+                    break
+                self._settle(unanswered.popleft(), reply)
+        except exceptions.ConnectionError as error:
+            # Some errors of the server are of this kind, LOADING among them.
+            text = phrase(error)
+            why = text if text != CONNECTION_FAILED else why
+        except (exceptions.RedisError, OSError):
+            why = "the connection broke"
+        finally:
+            self._end(why)
+            await connection.disconnect(nowait=True)
+
+    # Answers, and the lack of them
+
+    def _settle(self, question: _Question, reply: bytes | exceptions.ResponseError) -> None:
+        late = question.settled
+        if isinstance(reply, exceptions.NoScriptError) and not question.whole:
+            question.whole = True
+            if question.answer.done():
+                question.settled = True
+            else:
+                self._put(question)
+            return
+        question.settled = True
+        watched = self._watched
+        while watched and watched[0].settled:
+            watched.popleft()
+        if isinstance(reply, bytes):
+            if not late:
+                self._failures = 0
+            if not question.answer.done():
+                question.answer.set_result(reply)
+            return
+        self._give_up(question)
+        if isinstance(reply, _ENDING):
+            self._end(phrase(reply))
+        else:
+            self._failed(phrase(reply))
+
+    def _give_up(self, question: _Question) -> None:
+        question.settled = True
+        if not question.answer.done():
+            question.answer.set_result(None)
+
+    def _failed(self, why: str) -> None:
+        self._failures += 1
+        if self._failures >= self._max_failures:
+            self._end(why)
+
+    def _look(self) -> None:
+        watched = self._watched
+        now = self._clock.now()
+        if watched and now > watched[0].due_at + _STOOD_STILL_S:
+            self._timer = self._clock.call_at(now, self._look_behind_answers)
+        else:
+            self._expire()
+
+    def _look_behind_answers(self) -> None:
+        # What was read meanwhile has woken the reader; this stands behind it.
+        self._loop.call_soon(self._expire)
+
+    def _expire(self) -> None:
+        watched = self._watched
+        now = self._clock.now()
+        while watched and (watched[0].settled or watched[0].due_at <= now):
+            question = watched.popleft()
+            if not question.settled:
+                self._give_up(question)
+                self._failed("it does not answer in time")
+        if watched:
+            self._timer = self._clock.call_at(watched[0].due_at, self._look)
+        else:
+            self._timer = None
+
+    def _end(self, why: str, *, told: bool = True) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        for question in (*self._unanswered, *self._pending):
+            self._give_up(question)
+        self._pending.clear()
+        self._watched.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._writer.cancel()
+        if asyncio.current_task() is not self._reader:
+            self._reader.cancel()
+        if told:
+            self._on_end(why)
