@@ -4,7 +4,7 @@ from google.protobuf.descriptor import Descriptor
 from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway.config.schema import Schema
-from gateway.transcode.constraints import ConstraintError, Constraints, constrained
+from gateway.transcode.constraints import ConstraintError, Constraints, Rules
 
 __all__ = ["ConstraintError", "Validation"]
 
@@ -17,22 +17,12 @@ class Validation:
     """
 
     def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-        self._known: dict[str, Constraints | None] = {}
+        self._rules = Rules(schema.new_message)
 
     def of(self, policy: MethodPolicy, request: Descriptor) -> Constraints | None:
         """Return what a method's requests are held to, None for nothing.
 
         Raises:
-            ConstraintError: a rule does not compile.
+            ConstraintError: with every mistake in the rules of the request's types.
         """
-        if policy.validation.disabled:
-            return None
-        name = request.full_name
-        if name not in self._known:
-            parts = constrained(request)
-            new = self._schema.new_message
-            self._known[name] = (
-                Constraints(request, new(request), [new(part) for part in parts]) if parts else None
-            )
-        return self._known[name]
+        return None if policy.validation.disabled else self._rules.of(request)

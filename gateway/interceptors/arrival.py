@@ -12,12 +12,12 @@ Stands right inside `access`, so that everything further in may shed by importan
 """
 
 from collections.abc import Callable, Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
-from urllib.parse import unquote
+from ipaddress import ip_network
 
 from gateway.core.call import Call, Preparation
 from gateway.core.criticality import Criticality
 from gateway.core.outcome import Outcome
+from gateway.core.peer import address_of
 
 _CRITICALITY = "x-criticality"
 _PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
@@ -53,17 +53,8 @@ class TrustedPeers:
         return known
 
     def _contains(self, peer: str) -> bool:
-        kind, _, rest = peer.partition(":")
-        host = unquote(rest).rpartition(":")[0].removeprefix("[").removesuffix("]")
-        if kind not in ("ipv4", "ipv6"):
-            return False
-        try:
-            address = ip_address(host)
-        except ValueError:
-            return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self._networks)
+        address = address_of(peer)
+        return address is not None and any(address in network for network in self._networks)
 
 
 class ArrivalInterceptor(Preparation):

@@ -11,7 +11,8 @@ For bidirectional methods whose upstream answers once a request body has ended.
    forbids it, the answers to earlier messages do not.
 4. The first message that fails for good ends the stream with its error. So does one that
    cannot be decoded; a stream without messages is a success without answers.
-5. An answer may be empty, one message or many. Trailing metadata is the last answer's.
+5. An answer may be empty, one message or many. Trailing metadata is the stream's own (its
+   limits) and the last answer's.
 6. Attempts of all messages count as attempts of the stream.
 """
 
@@ -27,11 +28,11 @@ class EachInterceptor:
 
     async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
         """Answer one message after another."""
-        message = call.message
+        message, kept = call.message, tuple(call.trailing_metadata)
         while message is not None:
             one = SubCall(call, message=message)
             outcome = await call_next(one)
-            call.trailing_metadata = one.trailing_metadata
+            call.trailing_metadata = [*kept, *one.trailing_metadata]
             if outcome.error is not None:
                 return outcome
             try:

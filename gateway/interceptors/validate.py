@@ -17,19 +17,27 @@ Check = Callable[[Any], Sequence[Violation]]
 """Returns what is wrong with a message; may raise CallError."""
 
 _SHOWN = 3
+_MOST_CHARS = 300
 
 
-def violated(violations: Sequence[Violation]) -> CallError:
-    """Return the error of a request with `violations`, at least one."""
+def violated(violations: Sequence[Violation], what: str = "") -> CallError:
+    """Return the error of a request with `violations`, at least one.
+
+    Args:
+        violations: fields, and what is wrong with them.
+        what: which message it is, where there are several.
+    """
     shown = "; ".join(
         f"{one.field}: {one.description}" if one.field else one.description
         for one in violations[:_SHOWN]
     )
+    if len(shown) > _MOST_CHARS:
+        shown = shown[: _MOST_CHARS - 1] + "…"
     more = len(violations) - _SHOWN
     return CallError(
         Code.INVALID_ARGUMENT,
         Reason.INVALID_REQUEST,
-        f"{shown}; and {more} more" if more > 0 else shown,
+        what + (f"{shown}; and {more} more" if more > 0 else shown),
         origin=Origin.CALLER,
         violations=tuple(violations),
     )
@@ -52,34 +60,41 @@ class ValidateInterceptor(Preparation):
     def prepare(self, call: Call) -> Outcome | None:
         """Let the call go on, or answer INVALID_ARGUMENT."""
         if call.method.client_streaming:
-            call.requests = _Checked(call.requests, self._check)
+            call.requests = _Checked(call, self)
             if call.message is None:
                 return None
         try:
             violations = self._check(call.message)
         except CallError as broken:
-            return failed(broken)
-        if not violations:
-            return None
-        error = violated(violations)
+            return failed(self.told(call, broken))
+        return failed(self.told(call, violated(violations))) if violations else None
+
+    def check_next(self, call: Call, message: Any, number: int) -> None:
+        """Raise CallError where the message of this number in a stream breaks a constraint."""
+        try:
+            violations = self._check(message)
+        except CallError as broken:
+            raise self.told(call, broken) from None
+        if violations:
+            raise self.told(call, violated(violations, f"message {number} of the stream: "))
+
+    def told(self, call: Call, error: CallError) -> CallError:
+        """Return `error`, which ends the call, and emit the event."""
         self._events.emit(CallRefused(call, self.name, error))
-        return failed(error)
+        return error
 
 
 class _Checked(AsyncIterator[Any]):
     """The further messages of a client stream."""
 
-    def __init__(self, messages: AsyncIterator[Any], check: Check) -> None:
-        self._messages = messages
-        self._check = check
+    def __init__(self, call: Call, validate: ValidateInterceptor) -> None:
+        self._call = call
+        self._messages = call.requests
+        self._validate = validate
         self._number = 1
 
     async def __anext__(self) -> Any:
         message = await anext(self._messages)
         self._number += 1
-        violations = self._check(message)
-        if violations:
-            error = violated(violations)
-            error.message = f"message {self._number} of the stream: {error.message}"
-            raise error
+        self._validate.check_next(self._call, message, self._number)
         return message

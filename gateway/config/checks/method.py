@@ -16,6 +16,8 @@ from gateway.core.errors import Reason
 from gateway.core.status import Code
 from gateway.transcode.headers import check_header_name, check_header_value
 
+_OWN_TRAILERS = frozenset(("ratelimit", "ratelimit-policy", "seawall-limit-mode"))
+
 
 def method_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
     """Yield what is wrong with a MethodPolicy."""
@@ -39,6 +41,8 @@ def method_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
         for i, header in enumerate(getattr(policy.headers, kind)):
             if wrong := check_header_name(header):
                 yield f"headers.{kind}[{i}]", wrong
+            elif kind == "forward_response" and header.lower() in _OWN_TRAILERS:
+                yield f"headers.{kind}[{i}]", f"{header!r} says how the gateway's own limits stand"
     yield from _header_mistakes(policy)
     for name in ("response_root", "response_field"):
         said = getattr(policy.json, name)  # empty takes back what a more general level said

@@ -26,6 +26,7 @@ from gateway.config.upstream_credentials.options import (
     MAY_BE_FILE,
     caller_of,
     credential_options,
+    metadata_of_identities,
     withheld_names,
 )
 from gateway.config.upstream_credentials.said import hide_credentials
@@ -41,5 +42,6 @@ __all__ = [
     "forwarding_doubts",
     "hide_credentials",
     "merged_credential_mistakes",
+    "metadata_of_identities",
     "withheld_names",
 ]

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Set
 
+from seawall.config.v1.config_pb2 import Identity
 from seawall.policy.v1.policy_pb2 import OAuth2Credentials, UpstreamCredentials, UpstreamPolicy
 
 from gateway.config.upstream_credentials.said import own_ways
@@ -12,6 +13,7 @@ from gateway.downstream.credentials import Caller, CredentialOptions, OAuth2Opti
 AUTHORIZATION = "authorization"
 _OF_CALLERS = frozenset((AUTHORIZATION, "cookie"))
 """Metadata that carries callers' credentials whatever the identity providers are."""
+_API_KEY = "x-api-key"
 _DEFAULT_TIMEOUT_S = 2.0
 _DEFAULT_MAX_TOKENS = 10_000
 
@@ -39,6 +41,16 @@ def caller_of(policy: UpstreamPolicy, *, is_fallback: bool = False) -> Caller:
     if said:
         return Caller[UpstreamCredentials.Caller.Name(said)]
     return Caller.STRIP if is_fallback or own_ways(policy.credentials) else Caller.FORWARD
+
+
+def metadata_of_identities(identity: Identity) -> frozenset[str]:
+    """Return the metadata keys that identity providers read credentials from."""
+    keys = (
+        one.api_keys.metadata or _API_KEY
+        for one in identity.providers.values()
+        if one.HasField("api_keys")
+    )
+    return frozenset(key.lower() for key in keys) | {AUTHORIZATION}
 
 
 def withheld_names(caller: Caller, of_identity: Set[str] = frozenset()) -> frozenset[str]:

@@ -35,7 +35,7 @@ class VerifiedTokens:
         """Return whose token has this hash, None where that is not known or over.
 
         Args:
-            digest: SHA-256 of the token.
+            digest: SHA-256 of the token, as it stood in the metadata.
             wall: now, in seconds since the Unix epoch.
         """
         known = self._tokens.get(digest)
@@ -51,7 +51,7 @@ class VerifiedTokens:
         """Keep a token.
 
         Args:
-            digest: its SHA-256.
+            digest: the same of it.
             identity: whose it is.
             ends_at: seconds since the Unix epoch.
             thumbprint: of the key that signed it.

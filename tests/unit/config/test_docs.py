@@ -7,15 +7,21 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from seawall.config.v1.config_pb2 import GatewayConfig
+from support.certificates import Authority
 
 from gateway.config import builtin
-from gateway.config.document import MAX_DEPTH, MAX_FILE_BYTES, read_document
+from gateway.config.document import MAX_DEPTH, MAX_FILE_BYTES, Document, read_document
+from gateway.config.listeners import listener_options
 from gateway.config.references import MAX_FILE_BYTES as MAX_REFERENCE_BYTES
-from gateway.config.resolve import Resolved
+from gateway.config.resolve import Flags, Resolved, resolve
 
-from .conftest import CA_PEM, Given, get
+from .conftest import CA_PEM, Given, get, schema_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+JWKS = (
+    '{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "1", "alg": "EdDSA", '
+    '"x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
+)
 PROTOS = (
     'import "google/rpc/status.proto";\n'
     "service Orders {\n"
@@ -36,9 +42,23 @@ PROTOS = (
 )
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    text: str = found
+EDGE = (
+    "message Signed { bytes body = 1; string signature = 2; int64 sent_at = 3; string id = 4; }\n"
+    + "service Orders {\n"
+    + get("CreateOrder")
+    + "".join(
+        f"rpc {name}(Signed) returns (Item) "
+        f'{{ option (google.api.http) = {{post: "/v1/{name}" body: "*"}}; }}\n'
+        for name in ("Deliver", "DeliverPlain", "DeliverOther")
+    )
+    + "}\n"
+    + "".join(f"service {n} {{ {get('Get' + n)} }}\n" for n in ("Payments", "Mail", "Stock"))
+)
+
+
+def block(language: str, number: int = 0) -> str:
+    found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    text: str = found[number]
     return text
 
 
@@ -61,10 +81,44 @@ def test_the_example_serves(example: Resolved) -> None:
     assert list(payments.headers.forward_request) == []
 
 
+def edge_document(given: Given) -> Document:
+    authority = Authority("CA")
+    pair = authority.issue("orders", dns=["orders"])
+    for name, content in (
+        ("certs/server.pem", pair.cert),
+        ("certs/server.key", pair.key),
+        ("certs/gateway.pem", pair.cert),
+        ("certs/gateway.key", pair.key),
+        ("certs/clients.pem", authority.pem),
+        ("certs/jwks.json", JWKS.encode()),
+        ("secrets/webhook-new", b"whsec_new_0123456789"),
+        ("secrets/webhook-old", b"whsec_old_0123456789"),
+        ("secrets/client", b"client-secret-0123456789"),
+        ("keys.yaml", f"keys: [{{caller: other, sha256: {'0' * 64}}}]".encode()),
+    ):
+        path = given.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    return given.document(block("yaml", 1))
+
+
+def test_the_example_of_the_edge_serves(given: Given) -> None:
+    document = edge_document(given)
+    schema = schema_of(EDGE)
+    resolved = resolve(schema, document, Flags(), {})
+    assert [str(problem) for problem in resolved.warnings] == []
+    listeners = listener_options(document, None)
+    assert [str(listener.listen) for listener in listeners] == ["0.0.0.0:50051", "127.0.0.1:50052"]
+
+
 def test_the_example_has_every_field(example: Resolved, given: Given) -> None:
-    said = json_format.MessageToDict(
-        read_document(given.folder / "seawall.yaml", {}).config, preserving_proto_field_name=True
-    )
+    said = [
+        json_format.MessageToDict(config, preserving_proto_field_name=True)
+        for config in (
+            read_document(given.folder / "seawall.yaml", {}).config,
+            edge_document(given).config,
+        )
+    ]
 
     def keys(plain: Any) -> set[str]:
         if isinstance(plain, dict):
@@ -105,7 +159,7 @@ def test_the_table_of_built_in_values_is_what_is_built_in() -> None:
         found: dict[str, str] = {}
         for key, value in plain.items():
             if isinstance(value, dict):
-                found |= leaves(value, f"{at}{key}.")
+                found |= leaves(value, f"{at}{key or 'NAME'}.")
             else:
                 shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
                 found[at + key] = shown

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from google.protobuf import json_format
+from seawall.config.v1.config_pb2 import Identity
 from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamCredentials, UpstreamPolicy
 
 from gateway.config.upstream_credentials import (
@@ -18,6 +19,7 @@ from gateway.config.upstream_credentials import (
     forwarding_doubts,
     hide_credentials,
     merged_credential_mistakes,
+    metadata_of_identities,
     withheld_names,
 )
 from gateway.downstream.credentials import Caller, OAuth2Options
@@ -130,6 +132,17 @@ def test_nothing_is_withheld_where_credentials_are_forwarded():
 def test_what_carries_callers_credentials_is_withheld(caller: Caller):
     withheld = withheld_names(caller, frozenset({"X-Api-Key"}))
     assert withheld == {"authorization", "cookie", "x-api-key"}
+
+
+def test_the_keys_of_identity_providers_are_those_that_they_read():
+    providers = {
+        "keys": {"api_keys": {"metadata": "x-partner"}},
+        "others": {"api_keys": {}},
+        "tokens": {"jwt": {}},
+    }
+    identity = json_format.ParseDict({"providers": providers}, Identity())
+    assert metadata_of_identities(identity) == {"authorization", "x-partner", "x-api-key"}
+    assert metadata_of_identities(Identity()) == {"authorization"}
 
 
 # Mistakes
