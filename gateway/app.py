@@ -21,6 +21,7 @@ from gateway.config.connections import connection_options
 from gateway.config.document import Document, empty_document, read_document
 from gateway.config.listeners import DEFAULT_LISTEN as DEFAULT_LISTEN
 from gateway.config.listeners import ListenerOptions, listener_options
+from gateway.config.rate_limit_service import described_limits
 from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
 from gateway.core.call import MethodInfo
@@ -30,12 +31,14 @@ from gateway.core.events import Events, Listener
 from gateway.core.state import UpstreamState
 from gateway.dispatch import Dispatch
 from gateway.edge import Edge
+from gateway.ingress import rate_limit_service
 from gateway.ingress.gate import Gate
 from gateway.ingress.health import SERVICE as HEALTH
 from gateway.ingress.health import Health
 from gateway.ingress.listener import handler_for
 from gateway.ingress.local import LocalUnary
 from gateway.ingress.ops import OpsServer
+from gateway.ingress.rate_limit_service import Domain, RateLimitTarget
 from gateway.ingress.reflection import SERVICES as REFLECTION
 from gateway.ingress.reflection import Reflection, own_pool
 from gateway.ingress.server import Server, ServerOptions
@@ -186,12 +189,24 @@ class Gateway:
         methods = loaded.resolved.methods
         served = list(dict.fromkeys(method.method.service for method in methods))
         health = Health(served)
-        own = [HEALTH, *REFLECTION, *([admin.SERVICE] if config.admin.enabled else [])]
+        limits_served = config.rate_limit_service.enabled
+        own = [
+            *(HEALTH, *REFLECTION),
+            *([admin.SERVICE] if config.admin.enabled else []),
+            *([rate_limit_service.SERVICE] if limits_served else []),
+        ]
         reflection = Reflection((self._schema.pool, own_pool()), [*served, *own])
         local = health.targets() | reflection.targets()
         if config.admin.enabled:
             local[MethodInfo(admin.SERVICE, "ListUpstreams")] = LocalUnary(
                 admin.LIST_REQUEST, partial(admin.list_upstreams, self.upstream_states)
+            )
+
+        if limits_served:
+            local[MethodInfo(rate_limit_service.SERVICE, "ShouldRateLimit")] = RateLimitTarget(
+                {name: Domain(limits) for name, limits in described_limits(config).items()},
+                self._edge.limits,
+                self._events,
             )
 
         def end_streams() -> None:

@@ -298,6 +298,23 @@ def explain(
 
 
 @app.command()
+def key(
+    caller: Annotated[str, typer.Argument(metavar="CALLER", help="Whose key it is.")],
+    role: Annotated[
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE", help="What the caller may do; repeatable."),
+    ] = None,
+    output: Format = OutputFormat.TABLE,
+) -> None:
+    """Make an API key, and print it once with what the configuration needs of it.
+
+    Example: seawall key billing --role admin
+    """
+    with _mistakes_told():
+        report.new_api_key(caller, role or [], as_json=output is OutputFormat.JSON)
+
+
+@app.command()
 def demo(
     listen: Listen = None,
     ops_listen: OpsListen = None,

@@ -6,22 +6,26 @@ JSON goes to standard output and is stable; tables are for reading.
 import difflib
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import json_format
 from rich.console import Console
 from rich.table import Table
+from seawall.config.v1.config_pb2 import ApiKey
 from seawall.policy.v1.policy_pb2 import UpstreamPolicy
 
 from gateway import __version__
 from gateway.app import Loaded, overload_guard
 from gateway.chain import Named, Surroundings, composed_interceptors, rest_interceptors
 from gateway.config.effective import EffectiveMethod, method_options
+from gateway.config.identity.key import key_mistakes
 from gateway.config.validation import Validation
 from gateway.core.clock import SystemClock, system_rng
-from gateway.core.errors import ConfigError
+from gateway.core.errors import ConfigError, Problem
 from gateway.core.events import Events
 from gateway.edge import Edge
+from gateway.interceptors.auth import new_key
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.encode import RequestEncoder
 from gateway.upstream import Upstream
@@ -267,3 +271,24 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
         for row in _rows(upstream_policy, upstream.origins):
             table.add_row(*row)
     console.print(table)
+
+
+def new_api_key(caller: str, roles: Sequence[str], *, as_json: bool) -> None:
+    """Make a key, and print it and its entry of `identity.providers.NAME.api_keys.keys`.
+
+    Raises:
+        ConfigError: caller or roles cannot be such.
+    """
+    key, digest = new_key()
+    entry = ApiKey(caller=caller, sha256=digest, roles=roles)
+    if wrong := list(key_mistakes(entry)):
+        raise ConfigError([Problem("", f"{path}: {text}") for path, text in wrong])
+    if as_json:
+        print(json.dumps({"key": key, "caller": caller, "sha256": digest, "roles": list(roles)}))
+        return
+    print(f"key: {key}")
+    print("It is shown this once; the gateway needs its hash only:")
+    print(f"  - caller: {json.dumps(caller)}")
+    print(f"    sha256: {digest}")
+    if roles:
+        print(f"    roles: {json.dumps(list(roles))}")

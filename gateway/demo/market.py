@@ -1,4 +1,7 @@
-"""The REST service behind `market.v1`: looks at pictures and prices what is on them.
+"""The REST services behind `market.v1`: looks at pictures and prices what is on them.
+
+The scanner is here, the APIs that it buys from are in third_parties.py; one process is all
+of them.
 
 What is found follows from the picture's address. Some addresses always misbehave:
 
@@ -18,6 +21,7 @@ from gateway.core.clock import Clock
 from gateway.demo import fields
 from gateway.demo.faults import Draws, Fault
 from gateway.demo.server import RestError, json_body, main
+from gateway.demo.third_parties import ThirdParties
 
 ANALYZE = "/v1/scans:analyze"
 
@@ -40,15 +44,17 @@ class Market:
     def __init__(self, seed: int, clock: Clock) -> None:
         self._seed = seed
         self._clock = clock
+        self._third_parties = ThirdParties(seed, clock)
         self.reset()
 
     def reset(self) -> None:
-        """Forget how often each picture was looked at."""
+        """Forget how often each picture was looked at, and what was paid."""
         self._seen: Counter[str] = Counter()
+        self._third_parties.reset()
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return its routes."""
-        return (web.post(ANALYZE, self._analyze),)
+        return (web.post(ANALYZE, self._analyze), *self._third_parties.routes())
 
     async def _analyze(self, request: web.Request) -> web.StreamResponse:
         body = await json_body(request)

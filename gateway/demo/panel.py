@@ -1,6 +1,6 @@
 """The REST functions behind `panel.v1`: orders and the catalog, with a state of their own.
 
-Providers and the dashboard are modules of their own.
+Providers, the dashboard, accounts and settings are modules of their own.
 
 Written as such services are: camelCase JSON, numbers for money, PATCH with a mask.
 It knows nothing of gRPC or of the gateway. Some ids always misbehave, so that a
@@ -20,11 +20,13 @@ from aiohttp import web
 
 from gateway.core.clock import Clock, Rng
 from gateway.demo import fields
+from gateway.demo.auth import Accounts
 from gateway.demo.dashboard import Dashboard
 from gateway.demo.faults import Draws, Fault
 from gateway.demo.providers import Providers
 from gateway.demo.records import MissingError, Record, Records
 from gateway.demo.server import json_body, main
+from gateway.demo.settings import SettingsPage
 
 ORDERS = "/.netlify/functions/orders"
 SERVICES = "/.netlify/functions/services"
@@ -63,11 +65,13 @@ class Panel:
         self._seed = seed
         self._clock = clock
         self._providers = Providers(clock)
+        self._accounts = Accounts(seed, clock)
+        self._settings = SettingsPage()
         self._dashboard = Dashboard(lambda: self._orders, lambda: self._providers.records)
         self.reset()
 
     def reset(self) -> None:
-        """Make the catalog, the first orders and the providers anew."""
+        """Make everything anew."""
         self._services = Records("serviceId", "svc", 1)
         for service_id, category, name, price, cost, hidden in _CATALOG:
             service = {
@@ -84,6 +88,8 @@ class Panel:
         for i, order_id in enumerate(ids):
             self._orders.add(self._drawn_order(rng, i), order_id)
         self._providers.reset()
+        self._accounts.reset()
+        self._settings.reset()
 
     def _drawn_order(self, rng: Rng, number: int) -> Record:
         service_id = _CATALOG[int(rng.random() * len(_CATALOG))][0]
@@ -111,6 +117,8 @@ class Panel:
             web.delete(f"{SERVICES}/{{id}}", self._delete_service),
             *self._providers.routes(),
             *self._dashboard.routes(),
+            *self._accounts.routes(),
+            *self._settings.routes(),
         )
 
     # Orders

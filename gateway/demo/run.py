@@ -28,7 +28,9 @@ from gateway.core.errors import ConfigError
 from gateway.telemetry.logs import AccessLog
 
 _SYSTEM = "panel"
-_DESCRIPTORS = Path(__file__).parent / f"{_SYSTEM}.binpb"
+_CONFIG = Path(__file__).parent / f"{_SYSTEM}.yaml"
+_UPSTREAMS = (_SYSTEM, "providers", "auth")
+"""One process is behind all of them."""
 _START_S = 30.0
 _STOP_S = 5.0
 
@@ -110,10 +112,10 @@ async def run(listen: str | None, ops_listen: str | None, seed: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, _on_signal, stop, number)
     async with downstream(seed, clock) as panel:
         settings = Settings(
-            descriptor_set=_DESCRIPTORS,
+            config=_CONFIG,
             listen=listen,
             ops_listen=ops_listen,
-            flags=Flags((), dict.fromkeys((_SYSTEM, "providers"), panel.url)),
+            flags=Flags((), dict.fromkeys(_UPSTREAMS, panel.url)),
         )
         loaded = load(settings)
         gateway = Gateway(settings, loaded, listeners=[AccessLog()], clock=clock)

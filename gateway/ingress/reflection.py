@@ -19,6 +19,7 @@ from seawall.error.v1 import error_pb2
 
 from gateway.core.call import MethodInfo, Target
 from gateway.core.status import Code
+from gateway.ingress import rate_limit_service
 from gateway.ingress.local import LocalStream
 
 _ALPHA = "grpc.reflection.v1alpha"
@@ -45,6 +46,8 @@ def own_pool() -> DescriptorPool:
     ):
         own.append(FileDescriptorProto())
         module.DESCRIPTOR.CopyToProto(own[-1])
+    names = {file.name for file in own}
+    own += [file for file in rate_limit_service.descriptors() if file.name not in names]
     for file in own:
         pool.AddSerializedFile(file.SerializeToString())
     return pool

@@ -12,8 +12,10 @@ Rules:
    Time in which the event loop stood still is not the server's: answers that came meanwhile
    are read first.
 6. The link ends where the connection does, where the server says that it is none to ask
-   (a replica, a cluster, still loading), and after `max_failures` questions in a row that were
-   late or answered with an error. Then all that wait are told, and `on_end` once.
+   (a replica, a cluster, still loading), and after `max_failures` in a row: questions that
+   were late or answered with an error. Of those that were under way together one counts, so a
+   server that pauses for a moment is not given up because many were asking. Then all that
+   wait are told, and `on_end` once.
 7. A script that the server does not know any more is sent as a whole, once, with the question.
 """
 
@@ -88,13 +90,13 @@ def _head(command: bytes, script: bytes, arguments: int) -> bytes:
 
 
 class _Question:
-    __slots__ = ("answer", "arguments", "body", "due_at", "settled", "whole")
+    __slots__ = ("answer", "arguments", "asked_at", "body", "settled", "whole")
 
     def __init__(
-        self, answer: "asyncio.Future[bytes | None]", due_at: float, arguments: int, body: bytes
+        self, answer: "asyncio.Future[bytes | None]", asked_at: float, arguments: int, body: bytes
     ) -> None:
         self.answer = answer
-        self.due_at = due_at
+        self.asked_at = asked_at
         self.arguments = arguments
         self.body = body
         self.settled = False  # answered, late, or never asked
@@ -133,6 +135,7 @@ class Link:
         self._watched: deque[_Question] = deque()
         self._timer: Timer | None = None
         self._failures = 0
+        self._failed_at = -math.inf
         self._ended = False
         self._wake: asyncio.Future[None] | None = None
         self._writer = self._loop.create_task(self._write(), name="redis-writer")
@@ -153,11 +156,11 @@ class Link:
         if len(self._unanswered) + len(self._pending) >= self._max_waiting or self._ended:
             return None
         answer: asyncio.Future[bytes | None] = self._loop.create_future()
-        due_at = self._clock.now() + self._timeout_s
-        question = _Question(answer, due_at, arguments, body)
+        now = self._clock.now()
+        question = _Question(answer, now, arguments, body)
         self._watched.append(question)
         if self._timer is None:
-            self._timer = self._clock.call_at(due_at, self._look)
+            self._timer = self._clock.call_at(now + self._timeout_s, self._look)
         self._put(question)
         return answer
 
@@ -249,14 +252,17 @@ class Link:
         if isinstance(reply, _ENDING):
             self._end(phrase(reply))
         else:
-            self._failed(phrase(reply))
+            self._failed(question, phrase(reply))
 
     def _give_up(self, question: _Question) -> None:
         question.settled = True
         if not question.answer.done():
             question.answer.set_result(None)
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, question: _Question, why: str) -> None:
+        if question.asked_at < self._failed_at:
+            return
+        self._failed_at = self._clock.now()
         self._failures += 1
         if self._failures >= self._max_failures:
             self._end(why)
@@ -264,7 +270,7 @@ class Link:
     def _look(self) -> None:
         watched = self._watched
         now = self._clock.now()
-        if watched and now > watched[0].due_at + _STOOD_STILL_S:
+        if watched and now > watched[0].asked_at + self._timeout_s + _STOOD_STILL_S:
             self._timer = self._clock.call_at(now, self._look_behind_answers)
         else:
             self._expire()
@@ -276,13 +282,13 @@ class Link:
     def _expire(self) -> None:
         watched = self._watched
         now = self._clock.now()
-        while watched and (watched[0].settled or watched[0].due_at <= now):
+        while watched and (watched[0].settled or watched[0].asked_at + self._timeout_s <= now):
             question = watched.popleft()
             if not question.settled:
                 self._give_up(question)
-                self._failed("it does not answer in time")
+                self._failed(question, "it does not answer in time")
         if watched:
-            self._timer = self._clock.call_at(watched[0].due_at, self._look)
+            self._timer = self._clock.call_at(watched[0].asked_at + self._timeout_s, self._look)
         else:
             self._timer = None
 

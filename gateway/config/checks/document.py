@@ -10,6 +10,7 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy
 from gateway.config.checks.method import method_mistakes
 from gateway.config.checks.upstream import upstream_mistakes
 from gateway.config.identity import auth_mistakes, identity_mistakes, listener_auth_mistakes
+from gateway.config.rate_limit_service import service_mistakes
 from gateway.config.url import url_mistake
 from gateway.config.values import Mistake, name_mistakes, under, walk
 
@@ -77,3 +78,4 @@ def _edge_mistakes(config: GatewayConfig, folder: Path) -> Iterator[Mistake]:
     yield from under("identity", walk(config.identity, ""))
     yield from identity_mistakes(config.identity, folder)
     yield from listener_auth_mistakes(config.listeners, config.identity)
+    yield from service_mistakes(config)

@@ -13,7 +13,6 @@ Rules (names: Envoy's rate limit service):
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -24,26 +23,12 @@ from gateway.core.events import Events, LimitExceeded
 from gateway.core.outcome import SUCCESS, Outcome, failed
 from gateway.ingress.local import parse
 from gateway.ingress.rate_limit_service.messages import Request, Response
-from gateway.state.limits import Decision, Hit, Limit, LimitStore, Verdict
+from gateway.state.described import DescribedLimit
+from gateway.state.limits import Decision, Hit, LimitStore, Verdict
 
 _MAX_DESCRIPTORS = 100
 _OK, _OVER_LIMIT = 1, 2
 _UNITS = {1.0: 1, 60.0: 2, 3600.0: 3, 86400.0: 4, 604800.0: 7}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DescribedLimit:
-    """A limit on a descriptor.
-
-    Args:
-        label: for people.
-        entries: key and value of each entry, None for any value.
-        limit: what it is held to.
-    """
-
-    label: str
-    entries: tuple[tuple[str, str | None], ...]
-    limit: Limit
 
 
 class Domain:

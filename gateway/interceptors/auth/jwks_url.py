@@ -93,7 +93,7 @@ class JwksUrl:
     def may_wait(self) -> bool:
         """Tell whether a question is under way, with room beside it, or may begin."""
         if self._over is not None:
-            return True
+            return self._waiting < MAX_WAITING
         return not self._stopped and self._freshness.may_ask(self._clock.now())
 
     async def renewed(self) -> None:

@@ -130,7 +130,8 @@ class _Engine:
 
 
 def _mistakes(part: Descriptor, new_message: Any, engine: _Engine) -> Iterator[str]:
-    for carrier in (part, *part.fields, *part.oneofs):
+    carriers: tuple[Any, ...] = (part, *part.fields, *part.oneofs)
+    for carrier in carriers:
         if carrier.has_options and has_rule(carrier.GetOptions()):
             for what in unread(carrier.GetOptions()):
                 yield f"{carrier.full_name}: {what}, which this version of seawall does not know"
