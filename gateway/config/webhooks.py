@@ -13,6 +13,8 @@ from gateway.interceptors.webhook import Encoding, Scheme, WebhookOptions, Webho
 from gateway.transcode.headers import check_header_name
 
 _LEAST_SECRET = 16
+_MOST_SECRETS = 8
+"""What is forged is held against each of them."""
 _TEXT = frozenset((FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES))
 _WHOLE = frozenset(
     (
@@ -91,6 +93,8 @@ def webhook_mistakes(policy: WebhookPolicy) -> Iterator[Mistake]:
         said = getattr(policy, one)
         if said and (wrong := check_header_name(said, incoming=True)):
             yield f"webhook.{one}", wrong
+    if len(policy.secrets) > _MOST_SECRETS:
+        yield "webhook.secrets", f"at most {_MOST_SECRETS}, found {len(policy.secrets)}"
     for i, secret in enumerate(policy.secrets):
         if len(secret.encode()) < _LEAST_SECRET:
             yield f"webhook.secrets[{i}]", f"is shorter than {_LEAST_SECRET} bytes"
@@ -98,11 +102,21 @@ def webhook_mistakes(policy: WebhookPolicy) -> Iterator[Mistake]:
         yield "webhook.prefix", "must be printable ASCII"
 
 
-def effective_webhook_mistakes(policy: MethodPolicy, request: Descriptor) -> Iterator[Mistake]:
-    """Yield what the merged policy of a method lacks, or says of fields that it has not."""
+def effective_webhook_mistakes(
+    policy: MethodPolicy, request: Descriptor, *, client_streaming: bool = False
+) -> Iterator[Mistake]:
+    """Yield what the merged policy of a method lacks, or says of fields that it has not.
+
+    Args:
+        policy: of all levels.
+        request: the method's request type.
+        client_streaming: the method takes a stream.
+    """
     webhook = policy.webhook
     if webhook.disabled or not policy.HasField("webhook"):
         return
+    if client_streaming:
+        yield "webhook", "a stream has no signature; the method must take one message"
     if not webhook.secrets:
         yield (
             "webhook.secrets",

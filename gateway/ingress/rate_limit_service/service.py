@@ -13,9 +13,8 @@ Rules (names: Envoy's rate limit service):
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
-
-from google.protobuf.duration_pb2 import Duration
 
 from gateway.core.call import Call
 from gateway.core.errors import CallError, invalid_request
@@ -143,5 +142,7 @@ def _tell(status: Any, one: DescribedLimit, verdict: Verdict) -> None:
     status.current_limit.name = one.label
     status.limit_remaining = max(0, verdict.remaining)
     back_s = verdict.retry_after_s if not verdict.allowed else verdict.reset_s
-    nanos = round(max(0.0, back_s) * 1e9)
-    status.duration_until_reset.CopyFrom(Duration(seconds=nanos // 10**9, nanos=nanos % 10**9))
+    if back_s != inf:
+        nanos = round(max(0.0, back_s) * 1e9)
+        status.duration_until_reset.seconds = nanos // 10**9
+        status.duration_until_reset.nanos = nanos % 10**9

@@ -1,7 +1,8 @@
 """A signed request on its way: held against its signature, and let through once.
 
 Stands right behind decode, before anything that counts or looks at the request: what is
-forged costs nobody anything. A client that streams signs its first message.
+forged costs nobody anything. A stream has no signature: what its later messages say is
+nobody's word, and the configuration refuses it there.
 """
 
 from collections.abc import Callable
@@ -49,10 +50,11 @@ class WebhookInterceptor:
 
     async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
         """Run the call where its signature is right and new."""
-        found = self._verified(call)
+        # One look at the clock: what is young enough to be let in is not too old to be known.
+        wall = self._clock.wall()
+        found = self._verified(call, wall)
         if isinstance(found, Refused):
             return self._refused(call, errors.not_signed(found.why))
-        wall = self._clock.wall()
         standing = self._replays.begin(found.digest, wall)
         if standing is Standing.ANSWERED:
             return self._refused(call, errors.answered_before())
@@ -72,14 +74,14 @@ class WebhookInterceptor:
             else:
                 self._replays.failed(found.digest)
 
-    def _verified(self, call: Call) -> Signed | Refused:
+    def _verified(self, call: Call, wall: float) -> Signed | Refused:
         readers = self._readers
         return verify(
             self._options,
             readers.body(call),
             readers.signature(call),
             readers.timestamp(call),
-            self._clock.wall(),
+            wall,
         )
 
     def _refused(self, call: Call, error: CallError) -> Outcome:

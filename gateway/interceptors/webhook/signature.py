@@ -11,11 +11,12 @@ Rules:
    the secret is told that its clock is wrong. Everything else is one sentence.
 5. A header is at most 4096 characters and has at most 16 signatures; a timestamp is 1 to 12
    decimal digits.
+6. A request is known again by what was signed, whichever secret signed it and however the
+   signature is written: by its HMAC under the first secret, which only who knows it can tell.
 """
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,7 +33,7 @@ class Signed(NamedTuple):
     """A request whose signature is right.
 
     Args:
-        digest: tells it from others: of what was signed.
+        digest: tells it from others.
         until: from when on it would be too old, in seconds since 1970; None where nothing
             says how old it is.
     """
@@ -74,14 +75,14 @@ def verify(
         if not _is_timestamp(timestamp):
             given = ()
         signed = timestamp.encode("ascii", "replace") + b"." + body
-    right = False
+    right, digest = False, b""
     for secret in options.secrets:
         own = hmac.digest(secret, signed, "sha256")
+        digest = digest or own
         for one in given:
             right |= hmac.compare_digest(own, one)
     if not right:
         return _NOT_RIGHT
-    digest = hashlib.sha256(signed).digest()
     if not timestamped:
         return Signed(digest, None)
     off_s = wall - int(timestamp)

@@ -43,8 +43,14 @@ def test_every_line_but_the_calls_fits_a_terminal() -> None:
 @pytest.mark.parametrize(
     ("system", "files", "count"),
     [
-        ("panel", {"orders", "catalog", "providers", "dashboard"}, 19),
+        (
+            "panel",
+            {"orders", "catalog", "providers", "dashboard", "auth", "settings"},
+            25,
+        ),
         ("cloud", {"projects"}, 5),
+        ("commerce", {"webhooks", "cron"}, 3),
+        ("market", {"scan", "pricing", "search", "vision", "checkout"}, 6),
         ("deploy", {"templates", "deployments"}, 3),
     ],
 )

@@ -45,6 +45,18 @@ async def until(claim: Callable[[], Any]) -> None:
     await asyncio.wait_for(poll(), 20)
 
 
+async def opened_in_the_end(limits: RedisLimits) -> None:
+    # A Sentinel that has just switched may still name the master before.
+    for _ in range(100):
+        try:
+            await limits.open(lambda why: None)
+        except Unavailable:
+            await asyncio.sleep(0.05)
+        else:
+            return
+    pytest.fail("it was never open")
+
+
 async def test_a_server_is_reached_and_its_database_selected() -> None:
     with RedisServer() as server:
         connection = await RedisClient(parse_redis_url(f"{server.url}/5")).connect()
@@ -130,7 +142,7 @@ async def test_sentinels_know_the_master_and_the_next_one() -> None:
         sentinels.master.kill()
         await until(lambda: ended)
         await until(lambda: sentinels.master_port() == sentinels.replica.port)
-        await limits.open(ended.append)
+        await opened_in_the_end(limits)
         decision = await limits.take([Hit(LIMIT, "")])
         assert decision is not None
         assert decision.allowed
@@ -217,12 +229,6 @@ async def test_tls_is_spoken_to_whom_the_machine_trusts(
             monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
             connection = await RedisClient(parse_redis_url(url)).connect()
             await connection.disconnect()
-
-
-async def test_a_server_without_tls_is_told() -> None:
-    with RedisServer() as server:
-        said = await why_not(f"rediss://127.0.0.1:{server.port}")
-        assert said in ("TLS with it failed", "the connection to it failed")
 
 
 # What errors mean

@@ -192,10 +192,14 @@ async def test_each_question_has_its_own_time() -> None:
 
 async def test_late_questions_in_a_row_end_the_link_and_free_all_that_wait() -> None:
     async with linked(max_failures=3) as case:
-        late = [case.ask() for _ in range(3)]
+        late = [case.ask()]
+        for _ in range(2):
+            case.clock.advance(TIMEOUT_S)
+            late.append(case.ask())
         case.clock.advance(TIMEOUT_S / 2)
         others = [case.ask() for _ in range(5)]
         await case.asked(8)
+        assert case.ends == []
         case.clock.advance(TIMEOUT_S / 2)
         assert await asyncio.gather(*late, *others) == [None] * 8
         assert case.ends == ["it does not answer in time"]
@@ -203,13 +207,35 @@ async def test_late_questions_in_a_row_end_the_link_and_free_all_that_wait() -> 
         await until(lambda: case.server.gone)
 
 
+async def test_of_questions_under_way_together_one_failure_counts() -> None:
+    async with linked(max_failures=2) as case:
+        for text in (b"late", b"-OOM no memory\r\n"):
+            answers = [case.ask() for _ in range(50)]
+            case.clock.advance(TIMEOUT_S / 2)
+            answers += [case.ask() for _ in range(50)]
+            await case.asked(len(answers))
+            if text == b"late":
+                case.clock.advance(TIMEOUT_S)
+                case.server.say(bulk(b"late") * 100)
+            else:
+                case.server.say(text * 100)
+            assert await asyncio.gather(*answers) == [None] * 100
+            await until(lambda: case.link.waiting == 0)
+            assert case.ends == []
+            answer = case.ask()
+            await until(lambda: case.link.waiting == 1)
+            case.server.say(bulk(b"well"))
+            assert await answer == b"well"
+
+
 async def test_nobody_has_to_wait_for_a_server_to_be_found_silent() -> None:
     async with linked(max_failures=3) as case:
-        answers = [case.ask() for _ in range(3)]
-        await case.asked(3)
-        for answer in answers:
+        for i in range(3):
+            assert case.ends == []
+            answer = case.ask()
+            await case.asked(i + 1)
             answer.cancel()
-        case.clock.advance(TIMEOUT_S)
+            case.clock.advance(TIMEOUT_S)
         assert case.ends == ["it does not answer in time"]
 
 

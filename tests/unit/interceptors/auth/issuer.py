@@ -42,9 +42,13 @@ def part(value: Any) -> str:
     return b64(value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
-@functools.cache
 def private_key(kind: str, number: int = 0) -> Any:
     """Return the key `number` of a kind: "RS256", "RS256/1024", "ES384", "EdDSA"."""
+    return _made(kind, number)
+
+
+@functools.cache
+def _made(kind: str, _number: int) -> Any:
     name, _, bits = kind.partition("/")
     if name == "Ed448":
         return ed448.Ed448PrivateKey.generate()

@@ -7,6 +7,7 @@ import pytest
 from fakes.clock import FakeRng
 from support.calls import new_call
 from unit.interceptors.auth.issuer import (
+    ALGORITHMS,
     START,
     Gateway,
     Url,
@@ -98,6 +99,14 @@ def test_one_bad_key_does_not_spoil_the_set():
 def test_keys_show_no_material():
     keys = read_key_set(key_set(jwk("k1")), ("RS256",))
     assert jwk("k1")["n"][:20] not in repr(keys.find("k1", "RS256"))
+
+
+def test_a_key_verifies_by_its_own_algorithms_only():
+    key = read_key_set(key_set(jwk("k1", alg="PS256")), ("RS256", "PS256")).find("k1", "PS256")
+    assert key is not None
+    for algorithm in ("RS256", "PS256"):
+        signature = ALGORITHMS[algorithm].sign(b"text", private_key("RS256"))
+        assert key.verifies(algorithm, b"text", signature) is (algorithm == "PS256")
 
 
 # A file.
