@@ -30,6 +30,7 @@ from gateway.interceptors.attempt import AttemptInterceptor
 from gateway.interceptors.auth import AuthInterceptor, AuthOptions, ListenerAuth, Mode, Providers
 from gateway.interceptors.breaker import BreakerCheckInterceptor, BreakerPermitInterceptor
 from gateway.interceptors.concurrency import ConcurrencyInterceptor, ShedInterceptor
+from gateway.interceptors.credentials import CredentialInterceptor
 from gateway.interceptors.deadline import DeadlineInterceptor
 from gateway.interceptors.decode import DecodeInterceptor, DecodeStreamInterceptor
 from gateway.interceptors.each import EachInterceptor
@@ -139,6 +140,7 @@ class Surroundings:
         listeners: what listeners say of callers, by their addresses.
         limits: counts calls.
         peer: the address that a call is counted by.
+        credential_metadata: keys of metadata that identity providers read credentials from.
     """
 
     clock: Clock
@@ -150,6 +152,7 @@ class Surroundings:
     listeners: Mapping[str, ListenerAuth] = field(default_factory=dict)
     limits: LimitStore | None = None
     peer: PeerAddress = field(default_factory=PeerAddress)
+    credential_metadata: frozenset[str] = frozenset()
 
 
 def edge_interceptors(
@@ -281,6 +284,8 @@ def attempt_interceptors(
     if hedge is not None:
         found.append(HedgeInterceptor(hedge, clock, events, upstream.budget))
     found += [BreakerCheckInterceptor(one, clock, events) for one in breakers]
+    if upstream.credential_source is not None:
+        found.append(CredentialInterceptor(upstream.credential_source, events))
     if upstream.pacer is not None:
         found.append(PacingInterceptor(upstream.pacer, clock, events))
     if limiter is not None:

@@ -20,6 +20,7 @@ from gateway.config.identity import (
 )
 from gateway.config.limits.declared import declared_limits
 from gateway.config.own import own_policies
+from gateway.config.upstream_credentials import metadata_of_identities
 from gateway.core.call import MethodInfo
 from gateway.core.clock import Clock, Rng
 from gateway.core.events import Events
@@ -120,6 +121,7 @@ class Edge:
             "listeners": listener_auth_options(self._document.config.listeners),
             "limits": self.limits,
             "peer": self.peer,
+            "credential_metadata": metadata_of_identities(self._document.config.identity),
         }
 
     def own_options(self, methods: list[MethodInfo]) -> dict[MethodInfo, OwnOptions]:

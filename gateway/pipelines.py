@@ -11,6 +11,7 @@ nothing else.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -34,12 +35,17 @@ from gateway.compose.scatter import ScatterTarget
 from gateway.config.effective import EffectiveMethod, MethodOptions, method_options
 from gateway.config.resolve import Resolved
 from gateway.config.schema import Schema
+from gateway.config.upstream_credentials import (
+    caller_of,
+    credential_options,
+    withheld_names,
+)
 from gateway.config.validation import Validation
 from gateway.config.writing import habits_of, request_options
 from gateway.core.call import Target
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.decode import AnswerDecoder
-from gateway.transcode.encode import EncodeInterceptor, RequestEncoder
+from gateway.transcode.encode import EncodeInterceptor, RequestEncoder, RequestOptions
 from gateway.transcode.habits import Habits
 from gateway.transcode.header_fields import ResponseHeaderFields
 from gateway.transcode.headers import HeaderForwarding
@@ -55,6 +61,10 @@ class _Way(NamedTuple):
     upstream: Upstream
     encoder: RequestEncoder
     target: Target
+
+
+def _with(options: RequestOptions, headers: Mapping[str, str]) -> RequestOptions:
+    return replace(options, headers={**options.headers, **headers}) if headers else options
 
 
 class Pipelines:
@@ -121,7 +131,7 @@ class Pipelines:
     def _elsewhere(self, name: str, upstream: str) -> Entry:
         """Return the way of a method over an upstream that is a fallback."""
         method = self._resolved.elsewhere[name, upstream]
-        way = self._way(method)
+        way = self._way(method, is_fallback=True)
         pipeline = compose(
             method.method,
             (),
@@ -134,16 +144,20 @@ class Pipelines:
         descriptor = method.descriptor
         return self._entry_of(descriptor.input_type, descriptor.output_type, pipeline)
 
-    def _way(self, method: EffectiveMethod) -> _Way:
+    def _way(self, method: EffectiveMethod, *, is_fallback: bool = False) -> _Way:
         """Return what sends a method to the upstream that its policy was merged for."""
+        who = self._resolved.upstreams[method.upstream].policy
+        caller, fixed = caller_of(who, is_fallback=is_fallback), credential_options(who).fixed
         options, upstream = self._options(method), self._upstreams[method.upstream]
         policy, output = method.policy, method.descriptor.output_type
         codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
-        encoder = RequestEncoder(method.bindings, codec, request_options(policy))
+        encoder = RequestEncoder(method.bindings, codec, _with(request_options(policy), fixed))
         parts = RestParts(
             decoder=self._decoder(method, output, policy),
             headers=HeaderForwarding(
-                policy.headers.forward_request, policy.headers.forward_response
+                policy.headers.forward_request,
+                policy.headers.forward_response,
+                withheld_names(caller, self._around.credential_metadata),
             ),
             upstream=upstream.name,
             client=upstream.client,

@@ -218,10 +218,7 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
     idempotent, because = method.idempotency
     shape, breakers = _shape(loaded, method)
     upstream = loaded.resolved.upstreams.get(method.upstream)
-    upstream_policy = UpstreamPolicy()
-    if upstream is not None:
-        upstream_policy.CopyFrom(upstream.policy)
-        upstream_policy.url = upstream.shown_url
+    upstream_policy = UpstreamPolicy() if upstream is None else upstream.shown_policy
     bindings = [f"{b.verb} {b.template.text}" for b in method.bindings]
     if as_json:
         as_dict = json_format.MessageToDict

@@ -13,10 +13,11 @@ connects them is said in `Upstream.__init__`:
    that callers are refused at once and do not wait for that place.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.config.protection import DeclaredBreaker, UpstreamOptions
+from gateway.core.call import Metadata
 from gateway.core.clock import Clock, Rng
 from gateway.core.endpoint import Endpoint
 from gateway.core.events import Events
@@ -29,9 +30,13 @@ from gateway.core.state import (
     UpstreamState,
 )
 from gateway.downstream import new_client
+from gateway.downstream.credentials import UpstreamCredentials
+from gateway.downstream.dial import new_tls
 from gateway.downstream.endpoints import Discovery, EndpointOptions, EndpointSet
+from gateway.downstream.tls import UpstreamTls
 from gateway.interceptors.breaker import Breakers
 from gateway.interceptors.concurrency import ConcurrencyLimiter
+from gateway.interceptors.credentials import CredentialSource
 from gateway.interceptors.endpoint import ExplainedEndpoints
 from gateway.interceptors.pacing.pacer import Pacer
 from gateway.interceptors.retry import RetryBudget
@@ -63,6 +68,19 @@ class _Nowhere:
     def ended(
         self, _endpoint: Endpoint, _outcome: Outcome | None, _duration_s: float | None, _now: float
     ) -> None:
+        pass
+
+
+class _Nobody:
+    """Credentials of what is explained and never called."""
+
+    def at_hand(self, _metadata: Metadata) -> Mapping[str, str]:
+        return {}
+
+    async def obtain(self, _metadata: Metadata) -> Mapping[str, str]:
+        return {}
+
+    def rejected(self, headers: Mapping[str, str], metadata: Metadata) -> None:
         pass
 
 
@@ -101,10 +119,26 @@ class Upstream:
         self.endpoints: ExplainedEndpoints = _Nowhere()
         self.client: HttpClient | None = None
         """Of the only endpoint there will ever be; None where each attempt has its own."""
+        self.credential_source: CredentialSource | None = (
+            _Nobody() if options.credentials.asks else None
+        )
+        """Asked before each attempt; None where nothing has to be."""
+        self.credentials: UpstreamCredentials | None = None
+        """Made by `connect`; `.own` is for what is sent on nobody's behalf."""
+        self._tls: UpstreamTls | None = None
 
     def connect(self) -> None:
         """Make what has sockets. Must be called on the running event loop; never fails."""
         endpoints, clock = self._options.endpoints, self._clock
+        self.credentials = credentials = UpstreamCredentials(
+            self.name, self._options.credentials, clock, self._rng
+        )
+        self.credential_source = credentials.source
+        self._tls = new_tls(endpoints.client)
+        endpoints = replace(endpoints, client=replace(endpoints.client, tls=self._tls))
+        if endpoints.health is not None:
+            health = replace(endpoints.health, credential=credentials.own)
+            endpoints = replace(endpoints, health=health)
         if is_plain(endpoints):
             address = endpoints.addresses[0] if endpoints.addresses else None
             client = replace(
@@ -117,13 +151,15 @@ class Upstream:
         )
 
     def start(self) -> None:
-        """Begin to watch the endpoints."""
+        """Begin to watch the endpoints, and files of certificates."""
+        if self._tls is not None:
+            self._tls.watch(self._clock, self._events)
         if self._set is not None:
             self._set.start()
 
     async def close(self) -> None:
         """Close every connection."""
-        for owner in (self._set, self.client):
+        for owner in (self._set, self.client, self.credentials, self._tls):
             if owner is not None:
                 await owner.close()
 

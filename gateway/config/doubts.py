@@ -22,6 +22,7 @@ from gateway.config.credentials import may_be_secret
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
 from gateway.config.identity import auth_doubts
 from gateway.config.merge import Origins
+from gateway.config.upstream_credentials import credential_doubts
 from gateway.core.errors import Problem
 from gateway.downstream.endpoints import Discovery, EndpointOptions
 
@@ -59,6 +60,10 @@ def doubts(
     for upstream in upstreams:
         values.look(f"upstream {upstream.name}", upstream.origins, dict(_upstream_doubts(upstream)))
     yield from values.idle()
+    for upstream in upstreams:
+        for path, why in credential_doubts(upstream.policy, upstream.referenced):
+            where = _where(upstream.origins.get(path, ""))
+            yield Problem(where, f"upstream {upstream.name}: {path}: {why}")
     seen: set[tuple[str, str]] = set()
     for method in (*methods, *elsewhere):
         yield from _shown_keys(method, seen)

@@ -24,6 +24,8 @@ from gateway.config.protection import (
     serialize_options,
     upstream_options,
 )
+from gateway.config.upstream_credentials import hide_credentials
+from gateway.config.upstream_tls import oldest_tls
 from gateway.config.webhooks import webhook_options
 from gateway.core.call import MethodInfo
 from gateway.core.criticality import Criticality
@@ -128,18 +130,27 @@ class EffectiveMethod:
 class EffectiveUpstream:
     """An upstream with its merged policy.
 
-    `by_reference`: its URL came from the environment or a file, and may hold a secret.
+    `referenced`: values that came from the environment or a file, and may be secrets.
     """
 
     name: str
     policy: UpstreamPolicy
     origins: Origins
-    by_reference: bool = False
+    referenced: frozenset[str] = frozenset()
+
+    @property
+    def shown_policy(self) -> UpstreamPolicy:
+        """The policy as people may see it: without secrets."""
+        shown = UpstreamPolicy()
+        shown.CopyFrom(self.policy)
+        shown.url = self.shown_url
+        hide_credentials(shown, HIDDEN, self.referenced)
+        return shown
 
     @property
     def shown_url(self) -> str:
         """The URL as people may see it: without its path where that may be a secret."""
-        if not self.by_reference:
+        if self.policy.url not in self.referenced:
             return self.policy.url
         parts = urlsplit(self.policy.url)
         hidden = "/…" if parts.path.strip("/") else ""
@@ -162,6 +173,10 @@ class EffectiveUpstream:
             max_header_bytes=pool.max_header_bytes,
             max_redirects=self.policy.redirects.max_redirects,
             ca_file=self.policy.tls.ca_file or None,
+            cert_file=self.policy.tls.cert_file or None,
+            key_file=self.policy.tls.key_file or None,
+            server_name=self.policy.tls.server_name or None,
+            oldest_tls=oldest_tls(self.policy.tls),
         )
 
 

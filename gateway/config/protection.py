@@ -5,7 +5,7 @@ off. What a policy says of fields of the request is compiled here too.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -20,9 +20,11 @@ from seawall.policy.v1.policy_pb2 import (
 )
 
 from gateway.config.merge import Origins
+from gateway.config.upstream_credentials import credential_options
 from gateway.config.url import parse_endpoint
 from gateway.config.values import Mistake, seconds
 from gateway.core.call import Call
+from gateway.downstream.credentials import CredentialOptions
 from gateway.downstream.endpoints import (
     Balancing,
     Discovery,
@@ -70,6 +72,7 @@ class UpstreamOptions:
     bulkhead: BulkheadOptions | None
     adaptive: AdaptiveOptions | None
     pacing: PacingOptions | None
+    credentials: CredentialOptions = field(default_factory=CredentialOptions)
 
 
 def upstream_options(policy: UpstreamPolicy, client: ClientOptions) -> UpstreamOptions:
@@ -86,6 +89,7 @@ def upstream_options(policy: UpstreamPolicy, client: ClientOptions) -> UpstreamO
         bulkhead=_bulkhead_options(policy),
         adaptive=_adaptive_options(policy),
         pacing=_pacing_options(policy),
+        credentials=credential_options(policy),
     )
 
 

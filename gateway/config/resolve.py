@@ -20,6 +20,7 @@ from gateway.config.promises import Promises
 from gateway.config.protection import key_mistakes
 from gateway.config.schema import Schema
 from gateway.config.services import bind_methods, check_names, choose_services, missing_bodies
+from gateway.config.upstream_credentials import credential_conflicts
 from gateway.config.upstreams import DEFAULT_UPSTREAM as DEFAULT_UPSTREAM
 from gateway.config.upstreams import Upstreams
 from gateway.config.validation import ConstraintError, Validation
@@ -112,6 +113,9 @@ def resolve(
     for effective in (*methods, *elsewhere.values()):
         for path, text in _merged_mistakes(effective):
             problems.add(effective.where, f"{effective.method.full_name}: {path}: {text}")
+        if (upstream := used.get(effective.upstream)) is not None:
+            for path, text in credential_conflicts(upstream.policy, effective.policy):
+                problems.add(effective.where, f"{effective.method.full_name}: {path}: {text}")
     validation = Validation(schema)
     for effective in methods:
         try:

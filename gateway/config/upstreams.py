@@ -11,7 +11,6 @@ Rules:
    specific level gives another.
 """
 
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -29,7 +28,13 @@ from gateway.config.references import BrokenReferenceError, expand
 from gateway.config.schema import Schema
 from gateway.config.services import BoundMethod
 from gateway.config.suggest import no_such
+from gateway.config.upstream_credentials import (
+    credential_option_mistakes,
+    merged_credential_mistakes,
+)
+from gateway.config.upstream_tls import merged_tls_mistakes, place_files
 from gateway.config.url import endpoint_mistake, split_endpoints, url_mistake
+from gateway.config.values import under
 
 DEFAULT_UPSTREAM = "default"
 """Who answers methods that name no upstream."""
@@ -94,7 +99,8 @@ class Upstreams:
         except BrokenReferenceError as error:
             self._broken[policy.name] = f"{at}.url: {error}"
             policy.ClearField("url")
-        for path, text in upstream_mistakes(policy):
+        secrets = under("credentials", credential_option_mistakes(policy.credentials))
+        for path, text in (*upstream_mistakes(policy), *secrets):
             self._problems.add(where, f"{at}.{path}: {text}")
         before = self._declared.get(policy.name)
         if before is None or before.message == UpstreamPolicy(name=policy.name):
@@ -206,9 +212,13 @@ class Upstreams:
                     f"the upstream {name!r} has no URL; write --upstream {given}http://HOST:PORT, "
                     f"or upstreams.{name}.url in the configuration",
                 )
-        if policy.tls.ca_file and (wrong := _ca_file_mistake(policy.tls.ca_file)):
-            self._problems.add("", f"upstream {name!r}: tls.ca_file: {wrong}")
-        return EffectiveUpstream(name, policy, origins, policy.url in self._referenced)
+        effective = EffectiveUpstream(name, policy, origins, frozenset(self._referenced))
+        wrong = [*merged_credential_mistakes(policy)]
+        if policy.url:
+            wrong += merged_tls_mistakes(policy, effective.client_options())
+        for path, text in wrong:
+            self._problems.add("", f"upstream {name!r}: {path}: {text}")
+        return effective
 
     def _levels(self, name: str, flag: str | None) -> Iterator[Level]:
         yield Level("built-in", "", builtin.UPSTREAM)
@@ -233,17 +243,6 @@ class Upstreams:
             return
         policy = UpstreamPolicy()
         policy.CopyFrom(said)
-        if policy.tls.ca_file:
-            policy.tls.ca_file = str(self._document.folder / policy.tls.ca_file)
+        if policy.HasField("tls"):
+            place_files(policy.tls, self._document.folder)
         yield yaml_level(name, key, policy, self._document)
-
-
-def _ca_file_mistake(path: str) -> str:
-    """Return why a file of certificate authorities cannot be used, "" where it can."""
-    try:
-        ssl.create_default_context(cafile=path)
-    except ssl.SSLError:
-        return f"{path} holds no PEM certificates"
-    except OSError as error:
-        return f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
-    return ""

@@ -25,6 +25,7 @@ from typing import Protocol, cast
 from gateway.core.http import HttpAnswer
 from gateway.downstream import errors
 from gateway.downstream.parse import STOPPED, AnswerParser
+from gateway.downstream.tls import late_refusal
 
 _HIGH_WATER_BYTES = 128 * 1024
 
@@ -258,7 +259,8 @@ class Connection(AnswerParser, asyncio.Protocol):
         if self.busy and (self.whole or not self.done):
             self.done = False
             if exc is not None and not (_is_end(exc) and self._head_done):
-                self._broken(errors.lost(name, exc))
+                refusal = None if self._head_done else late_refusal(name, exc)
+                self._broken(refusal or errors.lost(name, exc))
             elif self._head_done:
                 self._broken(errors.broken_off(name))
             else:

@@ -1,8 +1,8 @@
 """Authorities and certificates for a test, made when it asks for them.
 
-    authority = Authority("CA")
-    pair = authority.issue("localhost", dns=["localhost"])
-    pair.write(folder)          # folder/cert.pem, folder/key.pem
+authority = Authority("CA")
+pair = authority.issue("localhost", dns=["localhost"])
+pair.write(folder)          # folder/cert.pem, folder/key.pem
 """
 
 import datetime
@@ -74,9 +74,7 @@ class Authority:
             *(x509.IPAddress(ipaddress.ip_address(one)) for one in ip),
         ]
         cert = _sign(_subject(common_name), key, self._name, self._key, names, starts, ends)
-        return Pair(
-            cert.public_bytes(serialization.Encoding.PEM), key_pem(key), cert.serial_number
-        )
+        return Pair(cert.public_bytes(serialization.Encoding.PEM), key_pem(key), cert.serial_number)
 
 
 def key_pem(key: PrivateKey, password: bytes | None = None) -> bytes:

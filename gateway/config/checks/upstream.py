@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from seawall.policy.v1.policy_pb2 import UpstreamPolicy
 
 from gateway.config.checks.method import breaker_mistakes
+from gateway.config.upstream_credentials.mistakes import credential_mistakes
+from gateway.config.upstream_tls import tls_mistakes
 from gateway.config.url import endpoint_mistake, url_mistake
-from gateway.config.values import Mistake, in_order, name_mistakes, walk
+from gateway.config.values import Mistake, in_order, name_mistakes, under, walk
 
 _MAX_ENDPOINTS = 256
 
@@ -18,8 +20,8 @@ def upstream_mistakes(policy: UpstreamPolicy) -> Iterator[Mistake]:
         yield from name_mistakes("name", policy.name)
     if policy.HasField("url") and (wrong := url_mistake(policy.url)):
         yield "url", wrong
-    if policy.tls.HasField("ca_file") and not policy.tls.ca_file:
-        yield "tls.ca_file", "names no file"
+    yield from under("tls", tls_mistakes(policy.tls))
+    yield from under("credentials", credential_mistakes(policy.credentials))
     yield from in_order(policy)
     yield from breaker_mistakes(policy.breaker)
     for name in ("key_metadata", "key_field"):

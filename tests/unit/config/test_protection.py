@@ -167,7 +167,7 @@ CASES: list[tuple[str, dict[str, Any], Callable[[UpstreamOptions], Any], Any]] =
 ]
 OF_ANOTHER_LEVEL = {"breaker": {"key_metadata", "key_field"}}
 """A key is a method's: the breaker of an upstream has none."""
-FIXED = {"reachability": {"probe_timeout_s"}}
+FIXED = {"reachability": {"probe_timeout_s"}, "health_check": {"credential"}}
 """What no policy says."""
 
 
