@@ -213,7 +213,7 @@ class Gateway:
             health.end_watches()
             reflection.end_streams()
 
-        own_options = self._edge.own_options(list(local))
+        own_options = self._edge.own_options(list(local), loaded.resolved.catalog)
         pipelines = Pipelines(
             loaded.schema, loaded.resolved, self._upstreams, self._around, config.identity
         )

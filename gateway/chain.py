@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from gateway.config.effective import MethodOptions
 from gateway.config.limits.declared import DeclaredLimit, Stage, stage
 from gateway.core.call import Call, CallNext, Interceptor, MethodInfo, Preparation, Target
+from gateway.core.catalog import ErrorNames
 from gateway.core.clock import Clock, Rng
 from gateway.core.events import Events
 from gateway.core.outcome import Outcome
@@ -164,7 +165,7 @@ def edge_interceptors(
     from auth, those of callers stand behind it.
     """
     return [
-        AccessInterceptor(around.clock, around.events),
+        AccessInterceptor(around.clock, around.events, options.names),
         ArrivalInterceptor(options.criticality, around.trusted),
         *([OverloadInterceptor(around.overload, around.events)] if around.overload else []),
         DeadlineInterceptor(options.deadline, around.clock),
@@ -303,6 +304,7 @@ class OwnOptions:
 
     auth: AuthOptions = field(default_factory=lambda: AuthOptions(mode=Mode.NONE))
     limits: tuple[DeclaredLimit, ...] = ()
+    names: ErrorNames | None = None
 
 
 def local_pipeline(
@@ -310,7 +312,7 @@ def local_pipeline(
 ) -> Pipeline:
     """Return the pipeline of a method that the gateway answers itself."""
     outer = [
-        AccessInterceptor(around.clock, around.events),
+        AccessInterceptor(around.clock, around.events, options.names),
         *_limit_interceptors(options.limits, Stage.ARRIVAL, around),
         *_auth_interceptors(options.auth, around),
         *_limit_interceptors(options.limits, Stage.CALLER, around),

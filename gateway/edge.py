@@ -11,6 +11,7 @@ from seawall.config.v1.config_pb2 import GatewayConfig
 
 from gateway import __version__
 from gateway.chain import OwnOptions
+from gateway.config.catalog import Catalog
 from gateway.config.document import Document
 from gateway.config.identity import (
     auth_options,
@@ -22,6 +23,7 @@ from gateway.config.limits.declared import declared_limits
 from gateway.config.own import own_policies
 from gateway.config.upstream_credentials import metadata_of_identities
 from gateway.core.call import MethodInfo
+from gateway.core.catalog import ErrorNames
 from gateway.core.clock import Clock, Rng
 from gateway.core.events import Events
 from gateway.core.http import HttpClient, HttpRequest
@@ -124,13 +126,17 @@ class Edge:
             "credential_metadata": metadata_of_identities(self._document.config.identity),
         }
 
-    def own_options(self, methods: list[MethodInfo]) -> dict[MethodInfo, OwnOptions]:
+    def own_options(
+        self, methods: list[MethodInfo], catalog: Catalog
+    ) -> dict[MethodInfo, OwnOptions]:
         """Return what holds for the methods that the gateway answers itself."""
         config: GatewayConfig = self._document.config
+        own = catalog.own()
         return {
             method: OwnOptions(
                 auth=auth_options(policy.auth, config.identity),
                 limits=declared_limits(policy, origins, method.full_name, ""),
+                names=ErrorNames((), own) if own else None,
             )
             for method, (policy, origins) in own_policies(self._document, methods).items()
         }

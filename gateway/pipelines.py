@@ -177,6 +177,7 @@ class Pipelines:
             f"seawall/{__version__}",
             identity=self._identity,
             check=None if constraints is None else constraints.violations,
+            catalog=self._resolved.catalog,
         )
 
     def _codec(self, max_depth: int, habits: Habits) -> JsonCodec:

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from seawall.config.v1.config_pb2 import Identity
 from seawall.policy.v1.policy_pb2 import MethodPolicy, StreamPolicy, UpstreamPolicy
 
+from gateway.config.catalog import Catalog
 from gateway.config.checks import seconds
 from gateway.config.credentials import may_be_secret
 from gateway.config.identity import auth_options
@@ -28,6 +29,7 @@ from gateway.config.upstream_credentials import hide_credentials
 from gateway.config.upstream_tls import oldest_tls
 from gateway.config.webhooks import webhook_options
 from gateway.core.call import MethodInfo
+from gateway.core.catalog import ErrorNames
 from gateway.core.criticality import Criticality
 from gateway.core.status import Code
 from gateway.downstream.options import ClientOptions
@@ -198,6 +200,7 @@ class MethodOptions:
     limits: tuple[DeclaredLimit, ...] = ()
     check: Check | None = None
     webhook: tuple[WebhookOptions, WebhookReaders] | None = None
+    names: ErrorNames | None = None
 
 
 def method_options(
@@ -207,6 +210,7 @@ def method_options(
     *,
     identity: Identity | None = None,
     check: Check | None = None,
+    catalog: Catalog | None = None,
 ) -> MethodOptions:
     """Return the options that an effective policy asks for.
 
@@ -216,8 +220,10 @@ def method_options(
         user_agent: sent to the upstream.
         identity: who callers are, as the configuration says it.
         check: its requests' constraints, None where they have none.
+        catalog: what failures are called.
     """
     policy, method = effective.policy, effective.method
+    names = None if catalog is None else catalog.names_for(policy, method.service)
     serialize = serialize_options(policy.serialize)
     return MethodOptions(
         method=method,
@@ -234,6 +240,7 @@ def method_options(
         auth=auth_options(policy.auth, identity if identity is not None else Identity()),
         limits=declared_limits(policy, effective.origins, method.full_name, effective.upstream),
         check=check,
+        names=names,
         webhook=webhook_options(policy.webhook) if policy.HasField("webhook") else None,
         deadline=DeadlineOptions(
             default_s=seconds(policy.deadline.default),
@@ -256,6 +263,7 @@ def method_options(
             status_codes={k: Code[v] for k, v in policy.errors.status_codes.items()},
             user_agent=user_agent,
             idempotent=effective.idempotency[0],
+            keep_error_body=names is not None and names.reads_bodies,
             stream=_stream_options(policy.stream),
         ),
     )

@@ -4,7 +4,7 @@ Rules:
 1. The certificate file holds the listener's own certificate first, then its chain. The key
    file holds the key of that certificate, of a kind that TLS uses, without a password: nobody
    is there to type one.
-2. The file of authorities holds at least one certificate, and nothing that is none.
+2. The file of authorities holds at least one certificate.
 3. Whether a certificate is in its time is told (`Material.out_of_time`), not decided: a
    gateway with an expired certificate is of more use than none at all.
 4. What is said of files names them, and nothing that they hold.
@@ -28,7 +28,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
-_KINDS = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
+_CURVES = frozenset(("secp256r1", "secp384r1", "secp521r1"))
+_LEAST_RSA = 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +99,12 @@ def read_material(files: TlsFiles) -> Material:
     """
     cert, key = _read("cert", files.cert), _read("key", files.key)
     leaf = _certificates("cert", files.cert, cert)[0]
-    if _public(files.key, key) != _spki(leaf.public_key()):
+    try:
+        certified = _spki(leaf.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        why = f"{files.cert} holds a certificate of a key that TLS does not use"
+        raise BadMaterialError("cert", why) from None
+    if _public(files.key, key) != certified:
         why = f"{files.key} is not the key of the first certificate in {files.cert}"
         raise BadMaterialError("key", why)
     client_ca = None
@@ -141,9 +147,17 @@ def _public(path: Path, pem: bytes) -> bytes:
         raise BadMaterialError("key", f"{path} holds a key that needs a password") from None
     except (ValueError, UnsupportedAlgorithm):
         raise BadMaterialError("key", f"{path} holds no PEM private key") from None
-    if not isinstance(key, _KINDS):
+    if not _is_usable(key):
         raise BadMaterialError("key", f"{path} holds a key of a kind that TLS does not use")
     return _spki(key.public_key())
+
+
+def _is_usable(key: object) -> bool:
+    if isinstance(key, RSAPrivateKey):
+        return key.key_size >= _LEAST_RSA
+    if isinstance(key, EllipticCurvePrivateKey):
+        return key.curve.name in _CURVES
+    return isinstance(key, Ed25519PrivateKey)
 
 
 def _spki(key: Any) -> bytes:

@@ -37,7 +37,9 @@ _MAY_BE_FILE = frozenset(
         "seawall.policy.v1.WebhookPolicy.secrets",
         "seawall.policy.v1.UpstreamCredentials.bearer_token",
         "seawall.policy.v1.UpstreamCredentials.HeadersEntry.value",
+        "seawall.policy.v1.BasicCredentials.username",
         "seawall.policy.v1.BasicCredentials.password",
+        "seawall.policy.v1.OAuth2Credentials.client_id",
         "seawall.policy.v1.OAuth2Credentials.client_secret",
         "seawall.config.v1.State.shared",
     )

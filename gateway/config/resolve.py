@@ -7,6 +7,7 @@ collected: a gateway starts with all of them mended or not at all. Warnings stop
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.config.catalog import Catalog, effective_rule_mistakes, read_catalog
 from gateway.config.checks import Mistake, config_mistakes
 from gateway.config.compositions import Composition, compositions, fallback_upstreams
 from gateway.config.document import Document
@@ -52,6 +53,7 @@ class Resolved:
         compositions: what other methods have to do with one, by its full name.
         elsewhere: methods over an upstream that is a fallback, by full name and upstream.
         warnings: what is no mistake, and hardly what was meant.
+        catalog: what failures are called.
     """
 
     methods: tuple[EffectiveMethod, ...]
@@ -60,6 +62,7 @@ class Resolved:
     compositions: Mapping[str, Composition] = field(default_factory=dict)
     elsewhere: Mapping[tuple[str, str], EffectiveMethod] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
+    catalog: Catalog = field(default_factory=lambda: Catalog({}, {}))
 
 
 def resolve(
@@ -75,6 +78,7 @@ def resolve(
         problems.add(document.where(key), f"{key}: {text}")
     check_names(schema, document, problems)
     check_own(document, problems)
+    catalog = read_catalog(schema, document, problems)
 
     services = choose_services(schema, document, flags.services, problems)
     bound, left_out = bind_methods(services, schema, document, problems)
@@ -111,7 +115,9 @@ def resolve(
                 problems.add(effective.where, f"{name}: stream.requests: {mistake}")
     composed = compositions(methods, elsewhere, schema, problems)
     for effective in (*methods, *elsewhere.values()):
-        for path, text in _merged_mistakes(effective):
+        service = effective.method.service
+        wrong = effective_rule_mistakes(effective.policy, catalog, service)
+        for path, text in (*_merged_mistakes(effective), *wrong):
             problems.add(effective.where, f"{effective.method.full_name}: {path}: {text}")
         if (upstream := used.get(effective.upstream)) is not None:
             for path, text in credential_conflicts(upstream.policy, effective.policy):
@@ -131,7 +137,7 @@ def resolve(
     )
     identity = document.config.identity
     warnings = tuple(doubts(methods, tuple(elsewhere.values()), tuple(used.values()), identity))
-    return Resolved(methods, used, tuple(left_out), composed, elsewhere, warnings)
+    return Resolved(methods, used, tuple(left_out), composed, elsewhere, warnings, catalog)
 
 
 def _merged_mistakes(effective: EffectiveMethod) -> Iterator[Mistake]:

@@ -27,6 +27,7 @@ from google.protobuf import (
 )
 from google.protobuf.descriptor import (
     Descriptor,
+    EnumDescriptor,
     FileDescriptor,
     MethodDescriptor,
     ServiceDescriptor,
@@ -127,6 +128,16 @@ class Schema:
         for name in self._files if imported else self._own:
             yield from self.pool.FindFileByName(name).services_by_name.values()
 
+    def enums(self) -> Iterator[EnumDescriptor]:
+        """Yield the enums of every file that the gateway does not carry, those of messages too."""
+        for name in self._files:
+            if _is_carried(name):
+                continue
+            file = self.pool.FindFileByName(name)
+            yield from file.enum_types_by_name.values()
+            for message in file.message_types_by_name.values():
+                yield from _enums_of(message)
+
     def new_message(self, descriptor: Descriptor) -> type[Message]:
         """Return the message class of `descriptor`."""
         return message_factory.GetMessageClass(descriptor)
@@ -143,6 +154,12 @@ class Schema:
     def _where(self, file: str, path: tuple[int, ...]) -> str:
         line = self._lines[file].get(path)
         return f"{file}:{line}" if line else file
+
+
+def _enums_of(message: Descriptor) -> Iterator[EnumDescriptor]:
+    yield from message.enum_types
+    for nested in message.nested_types:
+        yield from _enums_of(nested)
 
 
 def _is_carried(name: str) -> bool:

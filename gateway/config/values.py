@@ -17,6 +17,7 @@ _MAY_BE_ZERO = frozenset(
     (
         *("deadline.margin", "retry.initial_backoff", "retry.max_retry_after", "wait", "grace"),
         *("hedge.min_delay", "bulkhead.max_wait", "fan_out.reserve", "scatter.reserve"),
+        "providers.*.jwt.leeway",
     )
 )
 """Durations that may be 0s; no duration may be less."""

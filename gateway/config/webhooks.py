@@ -15,6 +15,7 @@ from gateway.transcode.headers import check_header_name
 _LEAST_SECRET = 16
 _MOST_SECRETS = 8
 """What is forged is held against each of them."""
+_MOST_REMEMBERED = 10_000_000
 _TEXT = frozenset((FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES))
 _WHOLE = frozenset(
     (
@@ -98,6 +99,9 @@ def webhook_mistakes(policy: WebhookPolicy) -> Iterator[Mistake]:
     for i, secret in enumerate(policy.secrets):
         if len(secret.encode()) < _LEAST_SECRET:
             yield f"webhook.secrets[{i}]", f"is shorter than {_LEAST_SECRET} bytes"
+    remembered = policy.max_remembered
+    if policy.HasField("max_remembered") and not 1 <= remembered <= _MOST_REMEMBERED:
+        yield "webhook.max_remembered", f"must be 1 to {_MOST_REMEMBERED}, found {remembered}"
     if not (policy.prefix.isascii() and policy.prefix.isprintable()):
         yield "webhook.prefix", "must be printable ASCII"
 

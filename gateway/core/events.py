@@ -81,7 +81,7 @@ class CallRefused(NamedTuple):
     Args:
         call: the record.
         mechanism: "breaker", "concurrency", "pacing", "endpoint", "overload", "serialize",
-            "auth", "rate_limit", "validate", "webhook".
+            "auth", "rate_limit", "validate", "webhook", "credentials".
         error: what it was told.
     """
 

@@ -133,7 +133,8 @@ class Listener:
                 number = Address(number.host, self._add_port(server, str(number)))
                 self._bound += 1
         except RuntimeError:
-            raise ConfigError.one(where, f"{listen}: cannot be listened on") from None
+            or_tls = "" if self._tls is None else ", or gRPC does not take its certificate"
+            raise ConfigError.one(where, f"{listen}: cannot be listened on{or_tls}") from None
         if self._reserved is None:
             self._reserve(number)
         self.address = Address(listen.host, number.port)

@@ -1,7 +1,9 @@
 """A CallError as what travels: status, message, and google.rpc.Status details (AIP-193).
 
-Details, in this order: what the upstream sent, then ErrorInfo (domain "seawall"),
-RetryInfo, BadRequest and seawall.error.v1.UserMessage. All of it stays under
+Details, in this order: what the upstream sent, then ErrorInfo (domain "seawall", or that of
+the error catalog, with the gateway's own reason as its `cause`), RetryInfo, BadRequest,
+QuotaFailure, LocalizedMessage where the caller asked for a language that the catalog has, and
+seawall.error.v1.UserMessage. All of it stays under
 `MAX_DETAILS`, because clients refuse trailers of more than 8 KiB and then lose the
 status too; what is dropped first is what the upstream sent.
 
@@ -17,14 +19,16 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from seawall.error.v1.error_pb2 import UserMessage
 
-from gateway.core.errors import CallError, Reason
+from gateway.core.catalog import DOMAIN
+from gateway.core.errors import CallError, KnownReason, Reason, Words
 from gateway.core.status import Code
 
-DOMAIN = "seawall"
 MAX_DETAILS = 3 * 1024
 """Serialized; a third more as base64 on the wire."""
 _MAX_MESSAGE = 1024
 """Percent-encoded, as it travels."""
+
+_UNNAMED = KnownReason(name="", domain="", words=Words())
 
 CODES = {Code(code.value[0]): code for code in grpc.StatusCode}
 """grpc's own enum by number."""
@@ -93,18 +97,24 @@ def _duration(duration_s: float) -> duration_pb2.Duration:
 
 def _own_details(error: CallError, attempts: int) -> list[Any]:
     metadata = {"origin": str(error.origin), "attempts": str(attempts)}
+    known = error.known_as or _UNNAMED
+    if known.domain and known.domain != DOMAIN:
+        metadata["cause"] = str(error.reason)
     if error.upstream:
         metadata["upstream"] = error.upstream
     if error.http_status is not None:
         metadata["http_status"] = str(error.http_status)
     details: list[Any] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+        error_details_pb2.ErrorInfo(
+            reason=known.name or error.reason, domain=known.domain or DOMAIN, metadata=metadata
+        )
     ]
     title, action = _WORDS[error.reason]
+    words = known.words
     said = UserMessage(
-        title=title,
-        text=_sentence(error.message),
-        action=action or _action(error),
+        title=words.title or title,
+        text=_sentence(words.message or error.message),
+        action=words.action or action or _action(error),
         should_retry=error.transient,
     )
     if error.retry_after_s is not None:
@@ -119,6 +129,20 @@ def _own_details(error: CallError, attempts: int) -> list[Any]:
                     violation(field=v.field, description=v.description) for v in error.violations
                 ]
             )
+        )
+    if error.exhausted:
+        violation_of = error_details_pb2.QuotaFailure.Violation
+        details.append(
+            error_details_pb2.QuotaFailure(
+                violations=[
+                    violation_of(subject=v.field, description=v.description)
+                    for v in error.exhausted
+                ]
+            )
+        )
+    if known.language and words.message:
+        details.append(
+            error_details_pb2.LocalizedMessage(locale=known.language, message=words.message)
         )
     details.append(said)
     return details

@@ -4,12 +4,15 @@ Rules:
 1. A cancellation at or after the call's deadline, or the caller's own, is
    recorded as DEADLINE_EXCEEDED; an earlier one as CANCELLED.
 2. An exception that is no cancellation is a fault of the gateway: INTERNAL.
+3. A failure is named here, once everything further in has decided by what it was.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from gateway.core.call import Call, CallNext
 from gateway.core.clock import Clock
+from gateway.core.errors import CallError
 from gateway.core.events import CallEnded, Events
 from gateway.core.outcome import Outcome
 from gateway.core.status import Code
@@ -21,13 +24,25 @@ def final_code(outcome: Outcome) -> Code:
 
 
 class AccessInterceptor:
-    """Emits `CallEnded` for every call."""
+    """Emits `CallEnded` for every call.
+
+    Args:
+        clock: times calls.
+        events: told of their ends.
+        name_error: gives a failure the name that its caller is told (core.catalog).
+    """
 
     name = "access"
 
-    def __init__(self, clock: Clock, events: Events) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        events: Events,
+        name_error: Callable[[Call, CallError], None] | None = None,
+    ) -> None:
         self._clock = clock
         self._events = events
+        self._name_error = name_error
 
     async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
         """Run the call and record its end."""
@@ -35,6 +50,8 @@ class AccessInterceptor:
         code = Code.INTERNAL
         try:
             outcome = await call_next(call)
+            if outcome.error is not None and self._name_error is not None:
+                self._name_error(call, outcome.error)
             code = final_code(outcome)
             return outcome
         except asyncio.CancelledError:

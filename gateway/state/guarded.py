@@ -12,10 +12,7 @@ Rules:
 4. A store that ends again within `steady_s` of being opened goes on with the pause where it
    was: one that opens well and answers badly is asked less and less often.
 5. `StoreChanged` is told once a change, the first one included.
-6. Without the store: where a limit that is no shadow is CLOSED, the call is stopped and not
-   counted. Else limits of LOCAL_SHARE count in this process, with their share of the places;
-   limits that are OPEN, and shadows that are CLOSED, say that all places are free. Where no
-   limit has a local share, the call passes and is not counted.
+6. What a limit's `on_store_failure` says is in `fallback.py`.
 
 The pauses are those of gRPC's connection backoff (doc/connection-backoff.md).
 """
@@ -30,22 +27,13 @@ from typing import Final, NamedTuple
 from gateway.core.clock import Clock, Rng
 from gateway.core.deadline import Expired, Expiry
 from gateway.core.events import Events, StoreChanged
-from gateway.state.limits import (
-    Algorithm,
-    Decision,
-    Hit,
-    Limit,
-    LimitStore,
-    StoreFailure,
-    Verdict,
-)
-from gateway.state.memory_limits import MemoryLimits, scaled
+from gateway.state.fallback import Fallback
+from gateway.state.limits import Decision, Hit, LimitStore
 from gateway.state.shared import SharedStore, Unavailable
 
 _log = logging.getLogger(__name__)
 EXACT: Final = "exact"
 _NOT_YET = "nobody has reached it yet"
-_MAX_SHARES = 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,55 +233,3 @@ class GuardedLimits(LimitStore):
         if changed or not self._told:
             self._told = True
             self._events.emit(StoreChanged("limits", self._asked, why))
-
-
-class Fallback:
-    """What limits say without the shared store; see rule 6.
-
-    Args:
-        clock: of the counts of local shares.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._local = MemoryLimits(clock)
-        self._shares: dict[int, tuple[Limit, Limit]] = {}
-
-    def take_now(self, hits: Sequence[Hit]) -> Decision:
-        """Answer for `hits` from this process alone."""
-        counted: list[Hit] = []
-        for limit, key, cost in hits:
-            failure = limit.on_store_failure
-            if failure is StoreFailure.LOCAL_SHARE:
-                counted.append(Hit(self._share(limit), key, cost))
-            elif failure is StoreFailure.CLOSED and not limit.shadow:
-                return _CLOSED
-        if not counted:
-            return _OPEN
-        decision = self._local.take_now(counted)
-        verdicts = decision.verdicts
-        if len(counted) < len(hits):
-            found = iter(verdicts)
-            verdicts = [
-                next(found)
-                if hit.limit.on_store_failure is StoreFailure.LOCAL_SHARE
-                else _free(hit.limit)
-                for hit in hits
-            ]
-        return Decision(decision.allowed, verdicts, "local_share")
-
-    def _share(self, limit: Limit) -> Limit:
-        known = self._shares.get(id(limit))
-        if known is None or known[0] is not limit:
-            if len(self._shares) >= _MAX_SHARES:
-                self._shares.clear()
-            known = self._shares[id(limit)] = (limit, scaled(limit, limit.local_share))
-        return known[1]
-
-
-_CLOSED: Final = Decision(False, (), "closed")
-_OPEN: Final = Decision(True, (), "open")
-
-
-def _free(limit: Limit) -> Verdict:
-    gcra = limit.algorithm is Algorithm.GCRA
-    return Verdict(True, (limit.burst if gcra else 0) or limit.requests, 0.0, 0.0)

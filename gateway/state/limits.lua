@@ -7,8 +7,8 @@
 -- Answers "ALLOWED" as 1 or 0, then of each hit: places left, microseconds until all are back,
 -- microseconds to wait (0: it has room, -1: for ever). One string, which is quick to read.
 --
--- 1. Numbers are doubles: every product and sum here stays within 2^53 (spans are bounded),
---    and where a division has to be exact it is made of fmod, which is.
+-- 1. Numbers are doubles. Every sum and product that matters stays below 2^53 (spans are
+--    bounded), and there a quotient of whole numbers is rounded to the right side of one.
 -- 2. A state is kept with the time it was written at. `now` is never before that: the server's
 --    clock may step back.
 -- 3. A key goes away by itself a second after all of its places are back.
@@ -16,15 +16,6 @@
 
 local SLACK_MS = 1000
 local PARTS = 60
-
-local function floor_div(a, b)
-  return (a - math.fmod(a, b)) / b
-end
-
-local function ceil_div(a, b)
-  local rest = math.fmod(a, b)
-  return (a - rest) / b + (rest > 0 and 1 or 0)
-end
 
 -- GCRA. A state is (at_us, ahead_ns): what the places taken still need, seen at `at_us`.
 
@@ -46,12 +37,12 @@ function gcra.wait(state, interval, places, cost)
     return -1
   end
   local short = state.ahead - (places - cost) * interval
-  return short > 0 and ceil_div(short, 1000) or 0
+  return short > 0 and math.ceil(short / 1000) or 0
 end
 
 function gcra.count(state, interval, places, cost)
   local span = places * interval
-  if cost >= places or state.ahead > span - cost * interval then
+  if state.ahead > span - cost * interval then
     state.ahead = span
   else
     state.ahead = state.ahead + cost * interval
@@ -60,7 +51,7 @@ end
 
 function gcra.left(state, interval, places)
   local free = places * interval - state.ahead
-  return free > 0 and floor_div(free, interval) or 0, ceil_div(state.ahead, 1000)
+  return free > 0 and math.floor(free / interval) or 0, math.ceil(state.ahead / 1000)
 end
 
 function gcra.packed(state)
@@ -128,7 +119,7 @@ function window.count(state, per, places, cost)
   end
   local log, now = state.log, state.now
   local size = #log
-  local grain = places > PARTS and floor_div(per, PARTS) or 0
+  local grain = places > PARTS and math.floor(per / PARTS) or 0
   if state.first < size and now - log[1] <= grain then
     log[size - 1] = now
     log[size] = log[size] + cost
@@ -191,7 +182,7 @@ if allowed then
   for i, hit in ipairs(hits) do
     local _, reset = hit.rules.left(hit.state, hit.pace, hit.places)
     local packed = hit.rules.packed(hit.state)
-    redis.call('SET', KEYS[i], packed, 'PX', ceil_div(reset, 1000) + SLACK_MS)
+    redis.call('SET', KEYS[i], packed, 'PX', math.ceil(reset / 1000) + SLACK_MS)
   end
 end
 

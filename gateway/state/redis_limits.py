@@ -28,7 +28,8 @@ from gateway.core.clock import Clock
 from gateway.state.limits import Algorithm, Decision, Hit, Limit, Verdict
 from gateway.state.memory_limits import MAX_KEY
 from gateway.state.redis_client import RedisClient, phrase
-from gateway.state.redis_link import Link, LinkOptions, Script, bulk
+from gateway.state.redis_link import Link
+from gateway.state.redis_question import LinkOptions, Script, bulk
 from gateway.state.shared import Unavailable
 
 _US = 1_000_000

@@ -21,17 +21,16 @@ Rules:
 
 import asyncio
 import contextlib
-import hashlib
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from redis import exceptions
 from redis.asyncio import Connection
 
 from gateway.core.clock import Clock, Timer
 from gateway.state.redis_client import CONNECTION_FAILED, phrase, unwrapped
+from gateway.state.redis_question import LinkOptions, Question, Script
 
 _STOOD_STILL_S = 0.003
 """A timer that is so late says that the event loop stood still."""
@@ -43,64 +42,6 @@ _ENDING = (
     exceptions.NoPermissionError,
 )
 """Errors that the next question would get too."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LinkOptions:
-    """Of one link.
-
-    Args:
-        timeout_s: seconds for one question.
-        max_failures: in a row, after which nothing is asked any more.
-        max_waiting: questions without an answer.
-    """
-
-    timeout_s: float = 0.005
-    max_failures: int = 3
-    max_waiting: int = 1024
-
-
-class Script:
-    """A Lua script, and the beginnings of commands that run it."""
-
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
-        self._known: dict[int, bytes] = {}
-
-    def by_sha(self, arguments: int) -> bytes:
-        """Return EVALSHA as far as the script, for so many arguments behind it."""
-        known = self._known.get(arguments)
-        if known is None:
-            known = self._known[arguments] = _head(b"EVALSHA", self.sha, arguments)
-        return known
-
-    def whole(self, arguments: int) -> bytes:
-        """Return EVAL as far as the script."""
-        return _head(b"EVAL", self.text, arguments)
-
-
-def bulk(value: bytes) -> bytes:
-    """Return one argument of a command as it is written (RESP)."""
-    return b"$%d\r\n%s\r\n" % (len(value), value)
-
-
-def _head(command: bytes, script: bytes, arguments: int) -> bytes:
-    return b"*%d\r\n%s%s" % (arguments + 2, bulk(command), bulk(script))
-
-
-class _Question:
-    __slots__ = ("answer", "arguments", "asked_at", "body", "settled", "whole")
-
-    def __init__(
-        self, answer: "asyncio.Future[bytes | None]", asked_at: float, arguments: int, body: bytes
-    ) -> None:
-        self.answer = answer
-        self.asked_at = asked_at
-        self.arguments = arguments
-        self.body = body
-        self.settled = False  # answered, late, or never asked
-        self.whole = False
 
 
 class Link:
@@ -130,9 +71,9 @@ class Link:
         self._max_failures = options.max_failures
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._pending: list[_Question] = []
-        self._unanswered: deque[_Question] = deque()
-        self._watched: deque[_Question] = deque()
+        self._pending: list[Question] = []
+        self._unanswered: deque[Question] = deque()
+        self._watched: deque[Question] = deque()
         self._timer: Timer | None = None
         self._failures = 0
         self._failed_at = -math.inf
@@ -157,7 +98,7 @@ class Link:
             return None
         answer: asyncio.Future[bytes | None] = self._loop.create_future()
         now = self._clock.now()
-        question = _Question(answer, now, arguments, body)
+        question = Question(answer, now, arguments, body)
         self._watched.append(question)
         if self._timer is None:
             self._timer = self._clock.call_at(now + self._timeout_s, self._look)
@@ -170,7 +111,7 @@ class Link:
         await asyncio.gather(self._writer, self._reader, return_exceptions=True)
         await self._connection.disconnect(nowait=True)  # a reader that never began did not
 
-    def _put(self, question: _Question) -> None:
+    def _put(self, question: Question) -> None:
         self._pending.append(question)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -229,7 +170,7 @@ class Link:
 
     # Answers, and the lack of them
 
-    def _settle(self, question: _Question, reply: bytes | exceptions.ResponseError) -> None:
+    def _settle(self, question: Question, reply: bytes | exceptions.ResponseError) -> None:
         late = question.settled
         if isinstance(reply, exceptions.NoScriptError) and not question.whole:
             question.whole = True
@@ -254,12 +195,12 @@ class Link:
         else:
             self._failed(question, phrase(reply))
 
-    def _give_up(self, question: _Question) -> None:
+    def _give_up(self, question: Question) -> None:
         question.settled = True
         if not question.answer.done():
             question.answer.set_result(None)
 
-    def _failed(self, question: _Question, why: str) -> None:
+    def _failed(self, question: Question, why: str) -> None:
         if question.asked_at < self._failed_at:
             return
         self._failed_at = self._clock.now()

@@ -60,6 +60,8 @@ def upstream_failure(
     overrides: Mapping[int, Code],
     pool: DescriptorPool,
     wall: float,
+    *,
+    keep_body: bool = False,
 ) -> CallError:
     """Return the error of an answer that is not 2xx.
 
@@ -69,8 +71,10 @@ def upstream_failure(
         overrides: statuses that the method maps otherwise.
         pool: where the types of error details are looked up.
         wall: now, for a Retry-After that is a date.
+        keep_body: whether the error catalog reads what the upstream said.
     """
-    message, details = _understand(answer, pool)
+    body = _body(answer)
+    message, details = _understand(body, pool)
     status = answer.status
     text = f"upstream {upstream!r} answered {status}"
     if 300 <= status < 400 and not message:
@@ -86,11 +90,17 @@ def upstream_failure(
         retry_after_s=retry_after(answer.headers.get("retry-after"), wall),
         upstream=upstream,
         details=details,
+        body=body if keep_body else None,
     )
 
 
 def stream_failure(
-    error: Any, upstream: str, overrides: Mapping[int, Code], pool: DescriptorPool
+    error: Any,
+    upstream: str,
+    overrides: Mapping[int, Code],
+    pool: DescriptorPool,
+    *,
+    keep_body: bool = False,
 ) -> CallError:
     """Return the error that an upstream tells in the middle of its stream.
 
@@ -99,6 +109,7 @@ def stream_failure(
         upstream: its name, for the sentence.
         overrides: HTTP statuses that the method maps otherwise.
         pool: where the types of error details are looked up.
+        keep_body: whether the error catalog reads what the upstream said.
     """
     body = error if isinstance(error, dict) else {"message": error}
     code = _own_code(body, overrides)
@@ -113,6 +124,7 @@ def stream_failure(
         transient=code is Code.UNAVAILABLE,
         upstream=upstream,
         details=details,
+        body={"error": error} if keep_body else None,
     )
 
 
@@ -132,14 +144,17 @@ def _own_code(body: dict[str, Any], overrides: Mapping[int, Code]) -> Code:
     return Code.UNKNOWN
 
 
-def _understand(answer: HttpAnswer, pool: DescriptorPool) -> tuple[str, list[bytes]]:
+def _body(answer: HttpAnswer) -> Any:
     media_type, _ = split_media_type(answer.headers.get("content-type", ""))
     if not is_json(media_type):
-        return "", []
+        return None
     try:
-        body: Any = orjson.loads(answer.body)
+        return orjson.loads(answer.body)
     except orjson.JSONDecodeError:
-        return "", []
+        return None
+
+
+def _understand(body: Any, pool: DescriptorPool) -> tuple[str, list[bytes]]:
     if not isinstance(body, dict):
         return "", []
     inner = body.get("error")

@@ -43,6 +43,7 @@ class RestOptions:
         status_codes: HTTP statuses that are mapped otherwise than by the table.
         user_agent: sent to the upstream.
         idempotent: the method is, so that a stale connection need not be told of.
+        keep_error_body: the error catalog reads what the upstream says of its failures.
         stream: how streamed messages lie in bodies.
     """
 
@@ -51,6 +52,7 @@ class RestOptions:
     status_codes: Mapping[int, Code] = field(default_factory=dict)
     user_agent: str = "seawall"
     idempotent: bool = True
+    keep_error_body: bool = False
     stream: StreamOptions = field(default_factory=StreamOptions)
 
 
@@ -163,12 +165,25 @@ class RestTarget:
         await call.send(payload)
 
     def _failure(self, answer: HttpAnswer) -> CallError:
+        options = self._options
         return upstream_failure(
-            answer, self._upstream, self._options.status_codes, self._pool, self._clock.wall()
+            answer,
+            self._upstream,
+            options.status_codes,
+            self._pool,
+            self._clock.wall(),
+            keep_body=options.keep_error_body,
         )
 
     def _stream_failure(self, error: object) -> CallError:
-        return stream_failure(error, self._upstream, self._options.status_codes, self._pool)
+        options = self._options
+        return stream_failure(
+            error,
+            self._upstream,
+            options.status_codes,
+            self._pool,
+            keep_body=options.keep_error_body,
+        )
 
     def _return_headers(self, call: Call, answer: HttpAnswer | HttpStream) -> None:
         found = self._headers.incoming(answer.headers)

@@ -49,6 +49,10 @@ class Failure:
         text: for people, what happened.
         action: for people, what to do.
         upstream_reason: the upstream's own reason, where it told one.
+        domain: whose `reason` is: "seawall", or that of an error catalog.
+        cause: the gateway's own reason, where `reason` is one of a catalog.
+        exhausted: limits that are, and what they are.
+        localized: the catalog's sentence in the language that was asked for.
     """
 
     code: grpc.StatusCode
@@ -65,6 +69,17 @@ class Failure:
     text: str = ""
     action: str = ""
     upstream_reason: str = ""
+    domain: str = ""
+    cause: str = ""
+    exhausted: tuple[FieldViolation, ...] = ()
+    localized: str = ""
+
+    def __str__(self) -> str:
+        """One line for people and logs."""
+        reason = f" {self.reason}" if self.reason else ""
+        text = self.localized or self.text or self.message
+        action = f" {self.action}" if self.action else ""
+        return f"{self.code.name}{reason}: {text}{action}"
 
 
 def read_failure(error: grpc.RpcError) -> Failure:
@@ -80,9 +95,9 @@ def read_failure(error: grpc.RpcError) -> Failure:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             told = error_details_pb2.ErrorInfo()
             detail.Unpack(told)
-            if told.domain == "seawall":
+            if told.domain == "seawall" or "cause" in told.metadata:
                 info = dict(told.metadata)
-                found["reason"] = told.reason
+                found |= {"reason": told.reason, "domain": told.domain}
             else:
                 found["upstream_reason"] = told.reason
         elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
@@ -96,6 +111,16 @@ def read_failure(error: grpc.RpcError) -> Failure:
             found["violations"] = tuple(
                 FieldViolation(v.field, v.description) for v in bad.field_violations
             )
+        elif detail.Is(error_details_pb2.QuotaFailure.DESCRIPTOR):
+            quota = error_details_pb2.QuotaFailure()
+            detail.Unpack(quota)
+            found["exhausted"] = tuple(
+                FieldViolation(v.subject, v.description) for v in quota.violations
+            )
+        elif detail.Is(error_details_pb2.LocalizedMessage.DESCRIPTOR):
+            words = error_details_pb2.LocalizedMessage()
+            detail.Unpack(words)
+            found["localized"] = words.message
         elif detail.Is(UserMessage.DESCRIPTOR):
             said = UserMessage()
             detail.Unpack(said)
@@ -108,6 +133,7 @@ def read_failure(error: grpc.RpcError) -> Failure:
         upstream=info.get("upstream", ""),
         http_status=_number(info.get("http_status")),
         attempts=_number(info.get("attempts")),
+        cause=info.get("cause", ""),
         **found,  # type: ignore[arg-type]  # values of several types, by the names of their fields
     )
 

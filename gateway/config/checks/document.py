@@ -7,6 +7,7 @@ from pathlib import Path
 from seawall.config.v1.config_pb2 import Ceilings, GatewayConfig
 from seawall.policy.v1.policy_pb2 import MethodPolicy
 
+from gateway.config.catalog import catalog_mistakes
 from gateway.config.checks.method import method_mistakes
 from gateway.config.checks.upstream import upstream_mistakes
 from gateway.config.identity import auth_mistakes, identity_mistakes, listener_auth_mistakes
@@ -79,3 +80,4 @@ def _edge_mistakes(config: GatewayConfig, folder: Path) -> Iterator[Mistake]:
     yield from identity_mistakes(config.identity, folder)
     yield from listener_auth_mistakes(config.listeners, config.identity)
     yield from service_mistakes(config)
+    yield from under("errors", catalog_mistakes(config.errors))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from google.protobuf.descriptor import MethodDescriptor
 from seawall.policy.v1.policy_pb2 import BreakerPolicy, FieldPolicy, MethodPolicy
 
+from gateway.config.catalog import rule_mistakes
 from gateway.config.credentials import is_credential
 from gateway.config.limits.mistakes import rate_limit_mistakes
 from gateway.config.values import KEYS, Mistake, in_order, name_mistakes, walk
@@ -26,6 +27,7 @@ def method_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
     yield from breaker_mistakes(policy.breaker)
     yield from rate_limit_mistakes(policy)
     yield from webhook_mistakes(policy.webhook)
+    yield from rule_mistakes(policy.errors)
     for i, name in enumerate(policy.fallback.on):
         if name not in Reason.__members__ and (name not in Code.__members__ or name == "OK"):
             yield f"fallback.on[{i}]", f"{name!r} is neither an error status of gRPC nor a reason"

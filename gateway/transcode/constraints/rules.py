@@ -27,7 +27,7 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.core.errors import CallError, Problem, Reason, Violation, invalid_request
 from gateway.core.status import Code
-from gateway.transcode.constraints.culprit import culprit
+from gateway.transcode.constraints.culprits import culprits
 from gateway.transcode.constraints.told import told
 from gateway.transcode.constraints.vocabulary import has_rule, unread
 from gateway.transcode.prose import quotable
@@ -136,8 +136,9 @@ def _mistakes(part: Descriptor, new_message: Any, engine: _Engine) -> Iterator[s
             for what in unread(carrier.GetOptions()):
                 yield f"{carrier.full_name}: {what}, which this version of seawall does not know"
     if text := engine.failure(new_message):
-        name = culprit(part, lambda alone: bool(_Engine().failure(alone)))
-        yield f"{name}: {text}"
+        # A copy has the same name, so each has an engine of its own.
+        found = list(culprits(part, lambda alone: _Engine().failure(alone)))
+        yield from (f"{name}: {why}" for name, why in found or [(part.full_name, text)])
 
 
 class Constraints:

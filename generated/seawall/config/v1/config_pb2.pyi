@@ -205,7 +205,7 @@ class Connections(_message.Message):
     def __init__(self, max_connections: _Optional[int] = ..., max_concurrent_streams: _Optional[int] = ..., max_metadata_bytes: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., keepalive_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., keepalive_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_age_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., trusted_hops: _Optional[int] = ...) -> None: ...
 
 class ErrorCatalog(_message.Message):
-    __slots__ = ("domain", "reasons")
+    __slots__ = ("domain", "reasons", "language")
     class ReasonsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -215,9 +215,11 @@ class ErrorCatalog(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_error_pb2.ErrorEntry, _Mapping]] = ...) -> None: ...
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     domain: str
     reasons: _containers.MessageMap[str, _error_pb2.ErrorEntry]
-    def __init__(self, domain: _Optional[str] = ..., reasons: _Optional[_Mapping[str, _error_pb2.ErrorEntry]] = ...) -> None: ...
+    language: str
+    def __init__(self, domain: _Optional[str] = ..., reasons: _Optional[_Mapping[str, _error_pb2.ErrorEntry]] = ..., language: _Optional[str] = ...) -> None: ...
 
 class State(_message.Message):
     __slots__ = ("shared", "limit_timeout")
