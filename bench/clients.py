@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.load import LoadClient, LoadError, LoadOptions, LoadResult
-from bench.order import METHOD, OrderFiles
+from bench.order import METADATA, METHOD, OrderFiles
 
 _TOOLS = Path(__file__).parents[1] / "build" / "bin"
 _NS_PER_S = 1e9
@@ -123,6 +123,7 @@ def ghz(command: str) -> Client:
             *("--concurrency", str(target.concurrency)),
             *("--connections", str(min(target.connections, target.concurrency))),
             # What is in flight at the end is waited for and counted.
+            *("--metadata", json.dumps(dict(METADATA))),
             *("--duration-stop", "wait", "--timeout", "30s", "--format", "json"),
             *("--cpus", "1", "--disable-template-functions", "--disable-template-data"),
         ]

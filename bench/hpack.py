@@ -11,6 +11,8 @@ Rules:
    allows in a header. The code is canonical: its words follow from their lengths.
 """
 
+from collections.abc import Sequence
+
 
 class HeaderError(Exception):
     """A header block cannot be read here."""
@@ -69,13 +71,16 @@ def _decoded(coded: bytes) -> bytes:
     return bytes(text)
 
 
-def request_blocks(authority: str, path: str, timeout: str) -> tuple[bytes, bytes]:
+def request_blocks(
+    authority: str, path: str, timeout: str, more: Sequence[tuple[str, str]] = ()
+) -> tuple[bytes, bytes]:
     """Return the header block of a connection's first request and that of the others.
 
     Args:
         authority: "HOST:PORT".
         path: "/package.Service/Method".
         timeout: as grpc-timeout has it, "30S".
+        more: metadata, names in lower case.
     """
     fixed = b"\x83\x86"  # :method POST, :scheme http of the static table
     fields = (
@@ -85,6 +90,7 @@ def request_blocks(authority: str, path: str, timeout: str) -> tuple[bytes, byte
         (31, b"", "application/grpc"),
         (58, b"", "bench-load"),
         (0, b"grpc-timeout", timeout),
+        *((0, name.encode(), value) for name, value in more),
     )
     first = fixed
     for index, name, value in fields:  # literals with incremental indexing

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from bench.hpack import HeaderError, literals, request_blocks
+from bench.order import METADATA
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
@@ -192,7 +193,7 @@ class _Connection:
         message = b"\0" + struct.pack(">I", len(options.request)) + options.request
         self._message = message
         self._data_start = _frame_start(_DATA, _END_STREAM, len(message))
-        first, self._block = request_blocks(address, options.path, _CALL_TIMEOUT)
+        first, self._block = request_blocks(address, options.path, _CALL_TIMEOUT, METADATA)
         self._headers_start = _frame_start(_HEADERS, _END_HEADERS, len(self._block))
         self._first: tuple[bytes, bytes] | None = (
             _frame_start(_HEADERS, _END_HEADERS, len(first)),

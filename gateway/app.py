@@ -280,7 +280,7 @@ class Gateway:
                 upstream.start()
             if self._sampler is not None:
                 self._sampler.start()
-            self._edge.start()
+            await self._edge.start()
         except BaseException:
             await self._close()
             raise

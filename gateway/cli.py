@@ -234,7 +234,7 @@ async def run(settings: Settings, loaded: Loaded, log: AccessLog) -> None:
         gc.collect()
         gc.freeze()
         gc.enable()
-        report.serving(loaded, gateway.address, gateway.ops_address)
+        report.serving(loaded, gateway.addresses, gateway.ops_address)
         await stop.wait()
     finally:
         await gateway.stop()

@@ -21,6 +21,7 @@ from gateway.config.identity import (
 )
 from gateway.config.limits.declared import declared_limits
 from gateway.config.own import own_policies
+from gateway.config.state import StateOptions, state_options
 from gateway.config.upstream_credentials import metadata_of_identities
 from gateway.core.call import MethodInfo
 from gateway.core.catalog import ErrorNames
@@ -31,7 +32,7 @@ from gateway.core.peer import PeerAddress
 from gateway.downstream import new_client
 from gateway.downstream.options import ClientOptions
 from gateway.interceptors.auth import MAX_SET_BYTES, Fetch, JwtOptions, Providers
-from gateway.state.limits import LimitStore
+from gateway.state.guarded import GuardedLimits
 from gateway.state.memory_limits import MemoryLimits
 
 _MAX_REDIRECTS = 3
@@ -82,6 +83,21 @@ class _Questions:
             await self._client.close()
 
 
+def _limits(
+    options: StateOptions, clock: Clock, rng: Rng, events: Events
+) -> MemoryLimits | GuardedLimits:
+    """Return what counts calls: this process, or the store that several share."""
+    if options.shared is None:
+        return MemoryLimits(clock)
+    # What needs the client of the store is loaded where there is a store.
+    from gateway.state.redis_client import RedisClient
+    from gateway.state.redis_limits import RedisLimits
+    from gateway.state.redis_question import LinkOptions
+
+    link = LinkOptions(timeout_s=options.limit_timeout_s)
+    return GuardedLimits(RedisLimits(RedisClient(options.shared), clock, link), clock, rng, events)
+
+
 class Edge:
     """The edge of one process.
 
@@ -108,7 +124,7 @@ class Edge:
                 fetch=self._fetch,
                 read_keys=read_keys,
             )
-        self.limits: LimitStore = MemoryLimits(clock)
+        self.limits = _limits(state_options(config.state), clock, rng, events)
         self.peer = PeerAddress(config.connections.trusted_hops)
 
     def _fetch(self, options: JwtOptions) -> Fetch:
@@ -141,10 +157,12 @@ class Edge:
             for method, (policy, origins) in own_policies(self._document, methods).items()
         }
 
-    def start(self) -> None:
-        """Begin to keep keys fresh."""
+    async def start(self) -> None:
+        """Begin to keep keys fresh, and reach for the shared store; a dead one stops nothing."""
         if self.providers is not None:
             self.providers.start()
+        if isinstance(self.limits, GuardedLimits):
+            await self.limits.start()
 
     async def stop(self) -> None:
         """End what was begun, and close what is open."""

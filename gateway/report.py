@@ -12,8 +12,8 @@ from typing import Any
 from google.protobuf import json_format
 from rich.console import Console
 from rich.table import Table
-from seawall.config.v1.config_pb2 import ApiKey
-from seawall.policy.v1.policy_pb2 import UpstreamPolicy
+from seawall.config.v1.config_pb2 import ApiKey, Listener
+from seawall.policy.v1.policy_pb2 import AuthPolicy, UpstreamPolicy
 
 from gateway import __version__
 from gateway.app import Loaded, overload_guard
@@ -68,15 +68,32 @@ def _warned(loaded: Loaded) -> None:
         print(f"seawall: warning: {problem}", file=sys.stderr)
 
 
-def serving(loaded: Loaded, address: str, ops_address: str | None) -> None:
-    """Say that calls are taken, and where."""
+def serving(loaded: Loaded, addresses: Sequence[str], ops_address: str | None) -> None:
+    """Say that calls are taken, where, and who may call."""
     _left_out(loaded)
     _warned(loaded)
+    config = loaded.document.config
     print(f"seawall {__version__}: {summary(loaded)}")
-    print(f"gRPC on {address}")
+    said = config.listeners if len(config.listeners) == len(addresses) else ()
+    for i, address in enumerate(addresses):
+        print(f"gRPC on {address}{_listener(said[i]) if said else ''}")
+    if not config.identity.providers:
+        print("callers: not identified (there are no identity.providers)")
     if ops_address is not None:
         print(f"ops on http://{ops_address} (/livez, /readyz, /metrics)")
     sys.stdout.flush()
+
+
+def _listener(said: Listener) -> str:
+    """Return what is particular about a listener, for people."""
+    told = []
+    if said.HasField("tls"):
+        told.append("mutual TLS" if said.tls.client_ca_file else "TLS")
+    if said.services:
+        told.append(f"only {', '.join(said.services)}")
+    if said.auth:
+        told.append(f"auth {AuthPolicy.Mode.Name(said.auth)}")
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def checked(loaded: Loaded) -> None:

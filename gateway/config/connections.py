@@ -7,8 +7,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from seawall.config.v1.config_pb2 import Connections
 
-from gateway.config.checks import Mistake, seconds
-from gateway.config.checks.values import walk
+from gateway.config.values import Mistake, seconds, walk
 
 _BOUNDS = {
     "max_connections": (1, 1_000_000),

@@ -9,21 +9,20 @@ everything. Rules:
    The shorthand is called "".
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from seawall.config.v1.config_pb2 import GatewayConfig, Listener, ListenerTls
-from seawall.policy.v1.policy_pb2 import AuthPolicy, UpstreamTls
+from seawall.policy.v1.policy_pb2 import UpstreamTls
 
 from gateway.config.address import Address, address_of, parse_address
-from gateway.config.checks import Mistake
 from gateway.config.connections import connection_mistakes
 from gateway.config.document import Document
 from gateway.config.material import BadMaterialError, TlsFiles, read_material
 from gateway.config.own import METHODS
 from gateway.config.suggest import no_such
-from gateway.config.values import under, walk
+from gateway.config.values import Mistake, under, walk
 from gateway.core.errors import ConfigError, Problem
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
@@ -97,19 +96,6 @@ def listener_options(document: Document, flag: str | None) -> tuple[ListenerOpti
     )
 
 
-def listener_auth(config: GatewayConfig) -> Mapping[str, tuple[int, tuple[str, ...]]]:
-    """Return what listeners say of who may call, by their names.
-
-    The number is an AuthPolicy.Mode, 0 where nothing is said; then the providers, none for
-    all. Listeners that say neither are left out.
-    """
-    return {
-        one.listen: (one.auth, tuple(one.providers))
-        for one in config.listeners
-        if one.HasField("auth") or one.providers
-    }
-
-
 def _files(tls: ListenerTls, folder: Path) -> TlsFiles:
     return TlsFiles(
         cert=folder / tls.cert_file,
@@ -133,7 +119,7 @@ def listener_mistakes(config: GatewayConfig, folder: Path | None) -> Iterator[Mi
     first: dict[str, int] = {}
     for i, one in enumerate(config.listeners):
         at = f"listeners[{i}]"
-        yield from under(at, _of_listener(one, config, folder))
+        yield from under(at, _of_listener(one, folder))
         spelled = _spelled(one.listen)
         if spelled in first:
             yield f"{at}.listen", f"is the address of listeners[{first[spelled]}] already"
@@ -149,7 +135,7 @@ def _spelled(listen: str) -> str:
         return listen
 
 
-def _of_listener(one: Listener, config: GatewayConfig, folder: Path | None) -> Iterator[Mistake]:
+def _of_listener(one: Listener, folder: Path | None) -> Iterator[Mistake]:
     yield from walk(one, "")
     if not one.listen:
         yield "listen", "names no address; write HOST:PORT"
@@ -160,25 +146,6 @@ def _of_listener(one: Listener, config: GatewayConfig, folder: Path | None) -> I
     for i, name in enumerate(one.services):
         if name in list(one.services)[:i]:
             yield f"services[{i}]", f"{name!r} is given twice"
-    if one.auth == AuthPolicy.NONE and one.providers:
-        yield "providers", "say nothing where auth is NONE"
-    for i, name in enumerate(one.providers):
-        if name not in config.identity.providers:
-            wrong = no_such("identity provider", name, sorted(config.identity.providers))
-            yield f"providers[{i}]", wrong
-    if one.auth == AuthPolicy.REQUIRED and not config.identity.providers:
-        yield "auth", "is REQUIRED, but there are no `identity.providers` that know anybody"
-    yield from _of_certificate_providers(one, config)
-
-
-def _of_certificate_providers(one: Listener, config: GatewayConfig) -> Iterator[Mistake]:
-    """Yield providers of certificates where nobody is asked for one."""
-    if one.tls.client_ca_file:
-        return
-    for i, name in enumerate(one.providers):
-        provider = config.identity.providers
-        if name in provider and provider[name].HasField("certificates"):
-            yield f"providers[{i}]", f"{name!r} knows certificates; say tls.client_ca_file as well"
 
 
 def _of_tls(tls: ListenerTls, folder: Path | None) -> Iterator[Mistake]:
@@ -203,7 +170,7 @@ def _address_mistake(text: str) -> str:
     return ""
 
 
-def service_mistakes(config: GatewayConfig, served: Collection[str]) -> Iterator[Mistake]:
+def listener_service_mistakes(config: GatewayConfig, served: Collection[str]) -> Iterator[Mistake]:
     """Yield services of listeners that nobody serves, by paths of keys.
 
     Args:

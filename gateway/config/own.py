@@ -29,7 +29,21 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 }
 """Every service of the gateway's own, served or not, and its methods."""
 
+_IF_ENABLED = {
+    "seawall.admin.v1.AdminService": "admin",
+    "envoy.service.ratelimit.v3.RateLimitService": "rate_limit_service",
+}
+"""Services that are served where the configuration says `enabled` below a key."""
 _SAY_SOMETHING = frozenset(("auth", "rate_limits", "criticality"))
+
+
+def own_served(document: Document) -> set[str]:
+    """Return the services of the gateway's own that are served."""
+    return {
+        name
+        for name in METHODS
+        if name not in _IF_ENABLED or getattr(document.config, _IF_ENABLED[name]).enabled
+    }
 
 
 def check_own(document: Document, problems: Problems) -> None:

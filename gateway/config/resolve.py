@@ -15,12 +15,14 @@ from gateway.config.doubts import doubts
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
 from gateway.config.levels import MethodLevels
 from gateway.config.limits.merged import effective_limit_mistakes
-from gateway.config.own import check_own
+from gateway.config.listeners import listener_service_mistakes
+from gateway.config.own import check_own, own_served
 from gateway.config.problems import Problems
 from gateway.config.promises import Promises
 from gateway.config.protection import key_mistakes
 from gateway.config.schema import Schema
 from gateway.config.services import bind_methods, check_names, choose_services, missing_bodies
+from gateway.config.state import state_doubts
 from gateway.config.upstream_credentials import credential_conflicts
 from gateway.config.upstreams import DEFAULT_UPSTREAM as DEFAULT_UPSTREAM
 from gateway.config.upstreams import Upstreams
@@ -127,7 +129,12 @@ def resolve(
         try:
             validation.of(effective.policy, effective.descriptor.input_type)
         except ConstraintError as error:
-            problems.add(effective.descriptor.input_type.file.name, str(error))
+            for problem in error.problems:
+                problems.add(problem.where, problem.text)
+    problems.raise_if_any()
+    served = {effective.method.service for effective in methods} | own_served(document)
+    for key, text in listener_service_mistakes(document.config, served):
+        problems.add(document.where(key), f"{key}: {text}")
     problems.raise_if_any()
     methods = tuple(
         method
@@ -136,8 +143,16 @@ def resolve(
         for method in methods
     )
     identity = document.config.identity
-    warnings = tuple(doubts(methods, tuple(elsewhere.values()), tuple(used.values()), identity))
+    warnings = (
+        *doubts(methods, tuple(elsewhere.values()), tuple(used.values()), identity),
+        *_file_doubts(document),
+    )
     return Resolved(methods, used, tuple(left_out), composed, elsewhere, warnings, catalog)
+
+
+def _file_doubts(document: Document) -> Iterator[Problem]:
+    for path, text in state_doubts(document.config.state, document.referenced):
+        yield Problem(document.where(f"state.{path}"), f"state.{path}: {text}")
 
 
 def _merged_mistakes(effective: EffectiveMethod) -> Iterator[Mistake]:
@@ -145,4 +160,5 @@ def _merged_mistakes(effective: EffectiveMethod) -> Iterator[Mistake]:
     policy, request = effective.policy, effective.descriptor.input_type
     yield from key_mistakes(policy, request)
     yield from effective_limit_mistakes(policy, request)
-    yield from effective_webhook_mistakes(policy, request)
+    streams = effective.method.client_streaming
+    yield from effective_webhook_mistakes(policy, request, client_streaming=streams)

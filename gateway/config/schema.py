@@ -187,7 +187,11 @@ def _with_imports(
         while stack:
             name, importer = stack[-1]
             if name not in state:
-                if name not in files:
+                if name not in files and name == constraints.FILE:
+                    files[name] = descriptor_pb2.FileDescriptorProto.FromString(
+                        constraints.validate_file()
+                    )
+                elif name not in files:
                     if name not in _CARRIED:
                         raise ConfigError.one(
                             where,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from seawall.config.v1.config_pb2 import State
 
-from gateway.config.checks import Mistake, seconds
+from gateway.config.values import Mistake, seconds
 from gateway.state.redis_url import RedisUrl, parse_redis_url
 
 MAY_BE_FILE = frozenset(("seawall.config.v1.State.shared",))

@@ -121,7 +121,7 @@ async def run(listen: str | None, ops_listen: str | None, seed: int) -> None:
         gateway = Gateway(settings, loaded, listeners=[AccessLog()], clock=clock)
         await gateway.start()
         try:
-            report.serving(loaded, gateway.address, gateway.ops_address)
+            report.serving(loaded, gateway.addresses, gateway.ops_address)
             print(banner(gateway.address, panel.url), flush=True)
             how = await _first(stop, panel)
         finally:

@@ -18,7 +18,7 @@ from gateway.state.guarded import GuardedLimits, GuardOptions
 from gateway.state.limits import Algorithm, Hit, Limit, StoreFailure
 from gateway.state.redis_client import RedisClient
 from gateway.state.redis_limits import RedisLimits
-from gateway.state.redis_link import LinkOptions
+from gateway.state.redis_question import LinkOptions
 from gateway.state.redis_url import parse_redis_url
 
 _PER_S = {Algorithm.SLIDING_WINDOW: 3600.0, Algorithm.GCRA: 4_000_000.0}

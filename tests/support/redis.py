@@ -62,7 +62,6 @@ class RedisServer:
         self.password = settings.get("requirepass", "")
         self._sentinel = sentinel
         self._settings = settings
-        self._frozen = False
 
     @property
     def url(self) -> str:
@@ -71,7 +70,11 @@ class RedisServer:
 
     def __enter__(self) -> "RedisServer":
         self._folder = tempfile.mkdtemp(prefix="redis-")
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,6 +12,7 @@ from gateway.config.checks.method import method_mistakes
 from gateway.config.checks.upstream import upstream_mistakes
 from gateway.config.identity import auth_mistakes, identity_mistakes, listener_auth_mistakes
 from gateway.config.rate_limit_service import service_mistakes
+from gateway.config.state import state_mistakes
 from gateway.config.url import url_mistake
 from gateway.config.values import Mistake, name_mistakes, under, walk
 
@@ -81,3 +82,4 @@ def _edge_mistakes(config: GatewayConfig, folder: Path) -> Iterator[Mistake]:
     yield from listener_auth_mistakes(config.listeners, config.identity)
     yield from service_mistakes(config)
     yield from under("errors", catalog_mistakes(config.errors))
+    yield from under("state", state_mistakes(config.state))

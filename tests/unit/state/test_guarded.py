@@ -8,11 +8,11 @@ import pytest
 from fakes.clock import FakeClock, FakeRng
 
 from gateway.core.events import Events, StoreChanged
+from gateway.state.fallback import Fallback
 from gateway.state.guarded import (
     TRANSITIONS,
     Breaker,
     Change,
-    Fallback,
     GuardedLimits,
     GuardOptions,
     State,

@@ -20,7 +20,7 @@ from gateway.core.clock import SystemClock
 from gateway.state.limits import Hit, Limit
 from gateway.state.redis_client import RedisClient, phrase
 from gateway.state.redis_limits import RedisLimits
-from gateway.state.redis_link import LinkOptions
+from gateway.state.redis_question import LinkOptions
 from gateway.state.redis_url import NO_CLUSTER, parse_redis_url
 from gateway.state.shared import Unavailable
 

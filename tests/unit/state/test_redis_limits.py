@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from gateway.state.limits import Algorithm, Decision, Hit, Limit
 from gateway.state.memory_limits import MemoryLimits
 from gateway.state.redis_client import RedisClient
 from gateway.state.redis_limits import RedisLimits
-from gateway.state.redis_link import LinkOptions
+from gateway.state.redis_question import LinkOptions
 from gateway.state.redis_url import parse_redis_url
 
 NOW_US = 1_700_000_000_000_000
@@ -139,6 +140,36 @@ def test_redis_decides_as_memory_does(
             assert list(shared.verdicts) == list(local.verdicts)
 
     running.run(walk())
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        Limit(name="w", requests=61, per_s=60.0),
+        Limit(name="w", requests=60, per_s=60.0),
+        Limit(name="w", requests=1000, per_s=0.000061),
+        Limit(name="g", requests=60, per_s=60.0, algorithm=GCRA),
+        Limit(name="g", requests=7, per_s=0.000061, burst=3, algorithm=GCRA),
+        Limit(name="g", requests=3, per_s=9_007_199.0, algorithm=GCRA),
+        Limit(name="g", requests=1_000_000, per_s=9_007_199.0, algorithm=GCRA),
+    ],
+    ids=str,
+)
+async def test_redis_decides_as_memory_does_at_the_edges(limits: RedisLimits, limit: Limit) -> None:
+    clock = FakeClock(start=NOW_US / 1e6)
+    memory = MemoryLimits(clock)
+    limit = replace(limit, name=f"edges:{next(_fresh)}")
+    per_us = round(limit.per_s * 1e6)
+    edges = {0, 1, per_us // 60, per_us // limit.requests, per_us}
+    at_us = NOW_US
+    for more_us in sorted({max(0, edge + off) for edge in edges for off in (-1, 0, 1)}) * 2:
+        at_us += more_us
+        clock.advance((at_us - NOW_US) / 1e6 + NOW_US / 1e6 - clock.now())
+        assert int(clock.now() * 1e6 + 0.5) == at_us
+        for cost in (1, limit.requests // 2 or 1, limit.requests, 0):
+            shared = await take(limits, Hit(limit, "", cost), now_us=at_us)
+            local = memory.take_now([Hit(limit, "", cost)])
+            assert (shared.allowed, *shared.verdicts) == (local.allowed, *local.verdicts)
 
 
 async def test_a_limit_with_other_numbers_goes_on_from_what_was_counted(

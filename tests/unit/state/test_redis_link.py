@@ -13,7 +13,8 @@ from redis.asyncio import Connection
 from support.redis import RedisServer
 
 from gateway.core.clock import SystemClock
-from gateway.state.redis_link import Link, LinkOptions, Script, bulk
+from gateway.state.redis_link import Link
+from gateway.state.redis_question import LinkOptions, Script, bulk
 
 SCRIPT = Script(b"return ARGV[1]")
 TIMEOUT_S = 0.005
@@ -193,9 +194,11 @@ async def test_each_question_has_its_own_time() -> None:
 async def test_late_questions_in_a_row_end_the_link_and_free_all_that_wait() -> None:
     async with linked(max_failures=3) as case:
         late = [case.ask()]
-        for _ in range(2):
+        for i in range(2):
+            await case.asked(i + 1)
             case.clock.advance(TIMEOUT_S)
             late.append(case.ask())
+        await case.asked(3)
         case.clock.advance(TIMEOUT_S / 2)
         others = [case.ask() for _ in range(5)]
         await case.asked(8)
@@ -210,20 +213,22 @@ async def test_late_questions_in_a_row_end_the_link_and_free_all_that_wait() -> 
 async def test_of_questions_under_way_together_one_failure_counts() -> None:
     async with linked(max_failures=2) as case:
         for text in (b"late", b"-OOM no memory\r\n"):
+            asked_before = len(case.server.commands)
             answers = [case.ask() for _ in range(50)]
             case.clock.advance(TIMEOUT_S / 2)
             answers += [case.ask() for _ in range(50)]
-            await case.asked(len(answers))
+            await case.asked(asked_before + 100)
             if text == b"late":
                 case.clock.advance(TIMEOUT_S)
                 case.server.say(bulk(b"late") * 100)
             else:
+                case.clock.advance(TIMEOUT_S / 4)
                 case.server.say(text * 100)
             assert await asyncio.gather(*answers) == [None] * 100
             await until(lambda: case.link.waiting == 0)
             assert case.ends == []
             answer = case.ask()
-            await until(lambda: case.link.waiting == 1)
+            await case.asked(asked_before + 101)
             case.server.say(bulk(b"well"))
             assert await answer == b"well"
 

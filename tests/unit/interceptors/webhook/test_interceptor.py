@@ -126,3 +126,37 @@ async def test_without_a_timestamp_it_is_remembered_for_the_tolerance() -> None:
     assert refusal(await webhook(call, script))[1] is Reason.REPLAYED
     clock.advance(2)
     assert await webhook(call, script) == SUCCESS
+
+
+async def test_what_is_young_enough_to_pass_is_not_too_old_to_be_known() -> None:
+    clock, script = FakeClock(), Script(None, None)
+    webhook = interceptor(clock)
+    call = signed(clock)
+    assert await webhook(call, script) == SUCCESS
+    edge = clock.wall() + OPTIONS.tolerance_s
+    looks = iter([edge, edge + 1e-6])  # the clock goes on between one look and the next
+    clock.wall = lambda: next(looks, edge + 1e-6)  # type: ignore[method-assign]
+    assert refusal(await webhook(call, script))[1] is Reason.REPLAYED
+    assert script.attempts == 1
+
+
+async def test_a_replay_and_a_duplicate_are_events_too() -> None:
+    clock, script, recorder = FakeClock(), Script(None), Recorder()
+    webhook = interceptor(clock, Events([recorder]))
+    call = signed(clock)
+
+    async def twice(again: Call) -> Outcome:
+        assert refusal(await webhook(again, script))[0] is Code.ABORTED
+        return SUCCESS
+
+    assert await webhook(call, twice) == SUCCESS
+    assert refusal(await webhook(call, script))[0] is Code.ALREADY_EXISTS
+    assert [type(event) for event in recorder] == [CallRefused, CallRefused]
+
+
+async def test_the_same_body_signed_anew_is_another_request() -> None:
+    clock, script = FakeClock(), Script(None)
+    webhook = interceptor(clock)
+    assert await webhook(signed(clock), script) == SUCCESS
+    clock.advance(5)
+    assert await webhook(signed(clock), script) == SUCCESS

@@ -160,14 +160,18 @@ def test_a_rule_that_is_none_is_told_with_file_and_field(body: str, name: str, t
     assert text in problem.text
 
 
-def test_all_types_with_mistakes_are_told_at_once() -> None:
-    bad = "string a = 1 [(buf.validate.field).string.pattern = '('];"
+def test_all_mistakes_of_all_types_are_told_at_once() -> None:
+    bad = "[(buf.validate.field).string.pattern = '('];"
+    odd = "option (buf.validate.message).cel = {id: 'x' expression: 'this =='};"
     schema = compiled(
-        f"message M {{ A a = 2; B b = 3; message A {{ {bad} }} }} message B {{ {bad} }}"
+        f"message M {{ A a = 2; B b = 3; message A {{ string a = 1 {bad} string b = 2 {bad} }} }}\n"
+        f"message B {{ string B = 1 {bad} {odd} oneof o {{ option (buf.validate.oneof).required = "
+        f"true; string c = 3; }} }}"
     )
     with pytest.raises(ConstraintError) as raised:
         Constrained(schema)
-    assert [p.text.split(":")[0] for p in raised.value.problems] == ["t.v1.M.A.a", "t.v1.B.a"]
+    names = [problem.text.split(":")[0] for problem in raised.value.problems]
+    assert sorted(names) == ["t.v1.B", "t.v1.B.B", "t.v1.M.A.a", "t.v1.M.A.b"]
 
 
 def _field(number: int, payload: bytes) -> bytes:
