@@ -3,8 +3,8 @@
 They have no upstream, so that most of a policy says nothing of them. Rules:
 1. `auth` holds as for every method: built-in, `defaults.method`, then `services.NAME` of the
    configuration. Health is not open because it is health: whoever wants that says so.
-2. `rate_limits` and `criticality` hold where `services.NAME` says them. Those of
-   `defaults.method` are meant for callers of upstreams: a probe is not one.
+2. `rate_limits` hold where `services.NAME` says them. Those of `defaults.method` are meant for
+   callers of upstreams: a probe is not one.
 3. Anything else that `services.NAME` says of them is a mistake.
 """
 
@@ -34,7 +34,7 @@ _IF_ENABLED = {
     "envoy.service.ratelimit.v3.RateLimitService": "rate_limit_service",
 }
 """Services that are served where the configuration says `enabled` below a key."""
-_SAY_SOMETHING = frozenset(("auth", "rate_limits", "criticality"))
+_SAY_SOMETHING = frozenset(("auth", "rate_limits"))
 
 
 def own_served(document: Document) -> set[str]:
@@ -71,7 +71,7 @@ def _mistakes(policy: MethodPolicy) -> Iterator[tuple[str, str]]:
             yield (
                 field.name,
                 "says nothing of a service that the gateway answers itself; "
-                "auth, rate_limits and criticality do",
+                "auth and rate_limits do",
             )
 
 

@@ -1,5 +1,6 @@
 """The command line: what it teaches, and what its answers look like."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -37,7 +38,7 @@ def plain(text: str) -> str:
 
 def test_help_lists_every_command_and_how_to_begin() -> None:
     text = plain(answer("--help"))
-    for command in ("serve", "check", "routes", "explain", "demo", "--version"):
+    for command in ("serve", "check", "routes", "explain", "key", "demo", "--version"):
         assert f" {command} " in text
     assert "Try it: seawall demo" in text
     assert "seawall serve --proto protos --upstream http://HOST" in text
@@ -282,3 +283,28 @@ def test_check_warns_of_what_has_no_effect_and_is_content(tmp_path: Path):
     assert line.startswith(
         f"seawall: warning: {config}:3: upstream default: pacing.burst has no effect"
     )
+
+
+# Keys
+
+
+def test_a_key_is_printed_once_with_what_the_configuration_needs() -> None:
+    told = json.loads(answer("key", "billing", "--role", "admin", "--format", "json"))
+    assert told["caller"] == "billing"
+    assert told["roles"] == ["admin"]
+    assert hashlib.sha256(told["key"].encode()).hexdigest() == told["sha256"]
+
+
+def test_what_is_printed_of_a_key_is_yaml_that_is_taken(tmp_path: Path) -> None:
+    printed = answer("key", "it's me: billing", "--role", "a").splitlines()
+    entry = "\n".join(f"        {line}" for line in printed if line.startswith("  "))
+    config = tmp_path / "seawall.yaml"
+    config.write_text(
+        f"identity:\n  providers:\n    keys:\n      api_keys:\n        keys:\n{entry}\n"
+    )
+    assert answer("check", *SHOP, "--config", str(config)).startswith("ok: ")
+
+
+def test_a_key_needs_somebody_whose_it_is() -> None:
+    done = seawall("key", "")
+    assert (done.exit_code, done.stderr) == (1, "seawall: caller: must be said: whose key it is\n")
