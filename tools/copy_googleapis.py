@@ -6,7 +6,7 @@ from pathlib import Path
 
 from google.api import annotations_pb2
 
-FILES = ("api/annotations.proto", "api/http.proto", "rpc/status.proto")
+FILES = ("api/annotations.proto", "api/http.proto", "api/httpbody.proto", "rpc/status.proto")
 """Below google/."""
 
 

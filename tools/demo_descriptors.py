@@ -15,7 +15,7 @@ import grpc_tools
 from google.protobuf import descriptor_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
-SYSTEMS = ("panel", "cloud", "deploy", "market")
+SYSTEMS = ("panel", "cloud", "commerce", "deploy", "market")
 
 
 def compile_system(name: str) -> descriptor_pb2.FileDescriptorSet:

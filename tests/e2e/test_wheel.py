@@ -30,12 +30,12 @@ def test_a_wheel_adds_only_gateway_and_seawall_and_runs_from_there(tmp_path: Pat
         "seawall",
     }
     assert not [name for name in names if "panel/v1" in name]  # the demo ships descriptors
-    assert "gateway/demo/panel.binpb" in names
+    assert {"gateway/demo/panel.binpb", "gateway/demo/panel.yaml"} <= set(names)
     assert "seawall/policy/v1/policy.proto" in names
     done = subprocess.run(
         [
             *(sys.executable, "-m", "gateway", "routes"),
-            *("--descriptor-set", str(site / "gateway" / "demo" / "panel.binpb")),
+            *("--config", str(site / "gateway" / "demo" / "panel.yaml")),
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(site)},

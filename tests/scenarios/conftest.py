@@ -17,7 +17,7 @@ from support.gateways import seawall_process
 
 import gateway.demo
 
-DESCRIPTORS = Path(gateway.demo.__file__).with_name("panel.binpb")
+CONFIG = Path(gateway.demo.__file__).with_name("panel.yaml")
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,18 @@ def panel_process() -> Iterator[Downstream]:
 def cloud_process() -> Iterator[Downstream]:
     with downstream_process("cloud") as cloud:
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def commerce_process() -> Iterator[Downstream]:
+    with downstream_process("commerce") as commerce:
+        yield commerce
+
+
+@pytest.fixture(scope="session")
+def market_process() -> Iterator[Downstream]:
+    with downstream_process("market") as market:
+        yield market
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +60,9 @@ def deployer_process() -> Iterator[Downstream]:
 def gateway_address(
     panel_process: Downstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    upstreams = (f"--upstream={name}={panel_process.url}" for name in ("panel", "providers"))
-    arguments = ("--descriptor-set", str(DESCRIPTORS), *upstreams)
+    names = ("panel", "providers", "auth")
+    upstreams = (f"--upstream={name}={panel_process.url}" for name in names)
+    arguments = ("--config", str(CONFIG), *upstreams)
     with seawall_process(*arguments, tmp_path=tmp_path_factory.mktemp("gateway")) as seawall:
         yield seawall.address
 
@@ -83,6 +96,22 @@ def until_calm(catalog: catalog_pb2_grpc.CatalogServiceStub) -> None:
 @pytest.fixture
 def cloud(cloud_process: Downstream) -> Downstream:
     return as_new(cloud_process)
+
+
+@pytest.fixture
+def functions(panel_process: Downstream) -> Downstream:
+    """The panel's functions as new, for tests with a gateway of their own."""
+    return as_new(panel_process)
+
+
+@pytest.fixture
+def commerce(commerce_process: Downstream) -> Downstream:
+    return as_new(commerce_process)
+
+
+@pytest.fixture
+def market(market_process: Downstream) -> Downstream:
+    return as_new(market_process)
 
 
 @pytest.fixture

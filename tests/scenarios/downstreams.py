@@ -1,14 +1,23 @@
 """The simulated downstreams of gateway/demo as processes, and how a test drives them."""
 
 import asyncio
+import base64
 import http.client
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+
+class Received(NamedTuple):
+    """A request as a downstream got it; names of headers are in lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
 
 
 class Downstream:
@@ -42,6 +51,13 @@ class Downstream:
     def seen(self, request: str) -> int:
         """Return how often a request, "GET /path", has come."""
         return self.stats()["requests"].get(request, 0)
+
+    def received(self) -> list["Received"]:
+        """Return the latest requests in full, of a service that keeps them."""
+        requests = self.ask("GET", "/_demo/received")[1]["requests"]
+        return [
+            Received(one["path"], one["headers"], base64.b64decode(one["body"])) for one in requests
+        ]
 
     @property
     def idle(self) -> bool:

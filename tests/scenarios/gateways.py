@@ -5,6 +5,7 @@ real, so nothing here waits for a policy's time.
 """
 
 import asyncio
+import hashlib
 import json
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -25,6 +26,36 @@ from gateway.core.clock import Clock, Rng
 from gateway.core.events import RetryScheduled
 
 State = admin_pb2.Breaker.State
+
+ANYBODY = "defaults: {method: {auth: {mode: OPTIONAL}}}"
+"""YAML: whoever sends no key is nobody in particular, where no role is needed."""
+
+
+def key_of(caller: str) -> str:
+    """Return the API key of a caller that `callers` makes known."""
+    return f"test-key-of-{caller}-4711"
+
+
+def as_(caller: str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata of a call of theirs."""
+    return (("x-api-key", key_of(caller)),)
+
+
+def callers(**roles: str) -> str:
+    """Return YAML of callers with an API key each, by name, with their role; "" for none."""
+    keys = [
+        {
+            "caller": name,
+            "sha256": hashlib.sha256(key_of(name).encode()).hexdigest(),
+            "roles": [role] if role else [],
+        }
+        for name, role in roles.items()
+    ]
+    return f"identity: {json.dumps({'providers': {'keys': {'api_keys': {'keys': keys}}}})}"
+
+
+_CALLERS = {"panel": f"{callers(root='admin')}\n{ANYBODY}"}
+"""What a system needs to be served at all, where a test says nothing of callers."""
 
 
 def descriptors(system: str) -> Path:
@@ -53,6 +84,8 @@ async def gateway_over(
         config: more YAML.
     """
     text = f"descriptor_set: {descriptors(system)}\nadmin: {{enabled: true}}\n{config}\n"
+    if "identity:" not in config:
+        text += _CALLERS.get(system, "") + "\n"
     if isinstance(clock, FakeClock):
         text += "overload: {disabled: true}\n"  # time that jumps looks like a late event loop
     running = gateway_for(urls, proto=None, config=text, tmp_path=tmp_path, clock=clock, rng=rng)

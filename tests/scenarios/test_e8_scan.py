@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 from market.v1 import scan_pb2, scan_pb2_grpc
-from scenarios.downstreams import Downstream, downstream_process, eventually
+from scenarios.downstreams import Downstream, eventually
 from seawall_client.failure import read_failure
 from support.gateways import seawall_process
 
@@ -19,27 +19,15 @@ ANALYZE = "POST /v1/scans:analyze"
 
 
 @pytest.fixture(scope="module")
-def market_process() -> Iterator[Downstream]:
-    with downstream_process("market") as market:
-        yield market
-
-
-@pytest.fixture(scope="module")
 def scan(
     market_process: Downstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[scan_pb2_grpc.ScanServiceStub]:
-    arguments = ("--descriptor-set", str(DESCRIPTORS), "--upstream", market_process.url)
+    arguments = ("--descriptor-set", str(DESCRIPTORS), f"--upstream=scanner={market_process.url}")
     with (
         seawall_process(*arguments, tmp_path=tmp_path_factory.mktemp("market")) as seawall,
         grpc.insecure_channel(seawall.address) as channel,
     ):
         yield scan_pb2_grpc.ScanServiceStub(channel)
-
-
-@pytest.fixture
-def market(market_process: Downstream) -> Downstream:
-    market_process.reset()
-    return market_process
 
 
 def batch(scan, *names: str, timeout_s: float | None = None) -> list[scan_pb2.Scan]:
