@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__, process, report
+from gateway import explain as explanation
 from gateway.app import DEFAULT_LISTEN, DEFAULT_OPS_LISTEN, Gateway, Loaded, Settings, load
 from gateway.config.resolve import Flags
 from gateway.core.errors import ConfigError, Problem
@@ -294,7 +295,7 @@ def explain(
     """Print the effective policy of a method, and where each value came from."""
     with _mistakes_told():
         loaded = load(_settings(descriptor_set, proto, config, service, upstream))
-        report.explain(loaded, method, as_json=output is OutputFormat.JSON)
+        explanation.explain(loaded, method, as_json=output is OutputFormat.JSON)
 
 
 @app.command()

@@ -3,30 +3,43 @@
 Details, in this order: what the upstream sent, then ErrorInfo (domain "seawall", or that of
 the error catalog, with the gateway's own reason as its `cause`), RetryInfo, BadRequest,
 QuotaFailure, LocalizedMessage where the caller asked for a language that the catalog has, and
-seawall.error.v1.UserMessage. All of it stays under
-`MAX_DETAILS`, because clients refuse trailers of more than 8 KiB and then lose the
-status too; what is dropped first is what the upstream sent.
+seawall.error.v1.UserMessage.
+
+Rules:
+1. All of it, the message included, stays under `MAX_DETAILS`, because clients refuse trailers
+   of more than 8 KiB and then lose the status too.
+2. ErrorInfo, RetryInfo and UserMessage always travel: sentences are cut, numbers are not.
+3. What is left out where the room ends: first what the upstream sent, its last details first;
+   then LocalizedMessage, whose sentence is in UserMessage; then the last limits, and the last
+   fields at fault.
 
 Beside them `grpc-retry-pushback-ms` (gRFC A6) where the error says when to retry, or not to.
 """
 
-from collections.abc import Sequence
-from math import ceil
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from seawall.error.v1.error_pb2 import UserMessage
 
-from gateway.core.catalog import DOMAIN
-from gateway.core.errors import CallError, KnownReason, Reason, Words
+from gateway.core.catalog import DOMAIN, MAX_SENTENCE, MAX_TITLE
+from gateway.core.errors import CallError, KnownReason, Words
+from gateway.core.own_words import OWN_WORDS, action_for
 from gateway.core.status import Code
 
 MAX_DETAILS = 3 * 1024
 """Serialized; a third more as base64 on the wire."""
 _MAX_MESSAGE = 1024
 """Percent-encoded, as it travels."""
+_MAX_NAME = 128
+"""Bytes of an upstream's name."""
+_ITEM_BYTES = 4
+"""Before an item of a list: its tag and its length."""
+_ANY_BYTES = 64
+"""Of a packed list beside its items: the type's URL, tags and lengths."""
 
 _UNNAMED = KnownReason(name="", domain="", words=Words())
 
@@ -35,128 +48,124 @@ CODES = {Code(code.value[0]): code for code in grpc.StatusCode}
 
 Trailers = tuple[tuple[str, str | bytes], ...]
 
-_WORDS: dict[Reason, tuple[str, str]] = {
-    Reason.UPSTREAM_STATUS: ("The service answered with an error", ""),
-    Reason.UPSTREAM_UNRESOLVED: (
-        "The service cannot be found",
-        "Check the upstream's host name in the gateway's configuration.",
-    ),
-    Reason.UPSTREAM_UNREACHABLE: (
-        "The service cannot be reached",
-        "Check that the upstream is running.",
-    ),
-    Reason.UPSTREAM_TLS: (
-        "The service's certificate is not accepted",
-        "Check the upstream's certificate and the gateway's ca_file.",
-    ),
-    Reason.UPSTREAM_RESET: ("The connection to the service broke", ""),
-    Reason.UPSTREAM_INVALID_ANSWER: (
-        "The service sent an unexpected answer",
-        "Tell the owner of the service.",
-    ),
-    Reason.UPSTREAM_ANSWER_TOO_LARGE: (
-        "The answer is too large",
-        "Ask for less, or raise sizes.max_response_bytes.",
-    ),
-    Reason.ATTEMPT_TIMEOUT: ("The service was too slow", ""),
-    Reason.DEADLINE_EXCEEDED: ("The time for this call ran out", "Allow more time, or try again."),
-    Reason.INVALID_REQUEST: ("The request is not valid", "Correct the request."),
-    Reason.REQUEST_TOO_LARGE: ("The request is too large", "Send less."),
-    Reason.DRAINING: ("The gateway is shutting down", "Try again on a new connection."),
-    Reason.INTERNAL: ("The gateway failed", "Tell the operators of the gateway."),
-    Reason.CANCELLED: ("The call was cancelled", ""),
-    Reason.STREAM_IDLE: ("The service stopped sending", ""),
-    Reason.BREAKER_OPEN: ("The service is failing", ""),
-    Reason.NO_ENDPOINT: ("The service cannot be reached", ""),
-    Reason.CONCURRENCY_LIMIT: ("The service is busy", ""),
-    Reason.PACED: ("The service is sent as much as it takes", ""),
-    Reason.OVERLOADED: ("The gateway is busy", ""),
-    Reason.QUORUM_MISSED: ("Too few parts of the answer arrived", ""),
-    Reason.SERIALIZED: ("Too many calls for the same key", ""),
-    Reason.RATE_LIMITED: ("Too many calls", ""),
-    Reason.UNAUTHENTICATED: ("Who calls is not known", "Send a valid credential."),
-    Reason.PERMISSION_DENIED: ("This caller may not do this", "Ask for the role that it needs."),
-    Reason.SIGNATURE_INVALID: (
-        "The signature is not right",
-        "Sign the raw body with the shared secret, now.",
-    ),
-    Reason.REPLAYED: ("This request was answered before", "Sign and send it anew."),
-    Reason.CREDENTIAL_UNAVAILABLE: (
-        "The gateway has no credential for the service",
-        "Tell the operators of the gateway.",
-    ),
-    Reason.IDENTITY_UNAVAILABLE: ("Who calls cannot be looked up", ""),
-    Reason.STORE_UNAVAILABLE: ("A store that the gateway needs does not answer", ""),
-}
-
-
 def _duration(duration_s: float) -> duration_pb2.Duration:
     nanos = round(duration_s * 1e9)
     return duration_pb2.Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
 
 
-def _own_details(error: CallError, attempts: int) -> list[Any]:
-    metadata = {"origin": str(error.origin), "attempts": str(attempts)}
+class _Room:
+    """Details that are packed while there is room, the most important first.
+
+    Args:
+        left: bytes for them, serialized.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def pack(self, detail: Message) -> list[any_pb2.Any]:
+        """Return `detail` packed; nothing where it does not fit."""
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        return self.keep(packed)
+
+    def pack_list(self, detail: Any, items: Any, kept: Iterable[Message]) -> list[any_pb2.Any]:
+        """Return `detail` with as many of `kept` in its field `items` as fit; else nothing."""
+        left = self.left - _ANY_BYTES
+        for item in kept:
+            left -= item.ByteSize() + _ITEM_BYTES
+            if left < 0:
+                break
+            items.append(item)
+        return self.pack(detail) if items else []
+
+    def keep(self, packed: any_pb2.Any) -> list[any_pb2.Any]:
+        """Return what is packed already; nothing where it does not fit."""
+        size = packed.ByteSize() + _ITEM_BYTES
+        if size > self.left:
+            return []
+        self.left -= size
+        return [packed]
+
+
+def _details(error: CallError, attempts: int, room: _Room) -> list[any_pb2.Any]:
+    """Return the details in their order; room is given by importance."""
     known = error.known_as or _UNNAMED
+    retry: list[any_pb2.Any] = []
+    info = room.pack(_error_info(error, known, attempts))
+    if error.retry_after_s is not None:
+        delay = _duration(error.retry_after_s)
+        retry = room.pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    said = room.pack(_user_message(error, known.words))
+    bad = error_details_pb2.BadRequest()
+    fields = room.pack_list(
+        bad,
+        bad.field_violations,
+        (
+            error_details_pb2.BadRequest.FieldViolation(
+                field=_cut(v.field, MAX_TITLE), description=_cut(v.description, MAX_TITLE)
+            )
+            for v in error.violations
+        ),
+    )
+    quota = error_details_pb2.QuotaFailure()
+    limits = room.pack_list(
+        quota,
+        quota.violations,
+        (
+            error_details_pb2.QuotaFailure.Violation(
+                subject=_cut(v.field, MAX_TITLE), description=_cut(v.description, MAX_TITLE)
+            )
+            for v in error.exhausted
+        ),
+    )
+    localized: list[any_pb2.Any] = []
+    if known.language and known.words.message:
+        localized = room.pack(
+            error_details_pb2.LocalizedMessage(
+                locale=known.language, message=_cut(known.words.message, MAX_SENTENCE)
+            )
+        )
+    theirs = [
+        one for told in error.details for one in room.keep(any_pb2.Any.FromString(told))
+    ]
+    return [*theirs, *info, *retry, *fields, *limits, *localized, *said]
+
+
+def _error_info(error: CallError, known: KnownReason, attempts: int) -> error_details_pb2.ErrorInfo:
+    metadata = {"origin": str(error.origin), "attempts": str(attempts)}
     if known.domain and known.domain != DOMAIN:
         metadata["cause"] = str(error.reason)
     if error.upstream:
-        metadata["upstream"] = error.upstream
+        metadata["upstream"] = _cut(error.upstream, _MAX_NAME)
     if error.http_status is not None:
         metadata["http_status"] = str(error.http_status)
-    details: list[Any] = [
-        error_details_pb2.ErrorInfo(
-            reason=known.name or error.reason, domain=known.domain or DOMAIN, metadata=metadata
-        )
-    ]
-    title, action = _WORDS[error.reason]
-    words = known.words
+    return error_details_pb2.ErrorInfo(
+        reason=known.name or error.reason, domain=known.domain or DOMAIN, metadata=metadata
+    )
+
+
+def _user_message(error: CallError, words: Words) -> UserMessage:
+    own = OWN_WORDS[error.reason]
     said = UserMessage(
-        title=words.title or title,
-        text=_sentence(words.message or error.message),
-        action=words.action or action or _action(error),
+        title=_cut(words.title or own.title, MAX_TITLE),
+        text=_cut(words.message or _sentence(error.message), MAX_SENTENCE),
+        action=_cut(words.action or own.action or action_for(error), MAX_SENTENCE),
         should_retry=error.transient,
     )
     if error.retry_after_s is not None:
-        delay = _duration(error.retry_after_s)
-        said.retry_delay.CopyFrom(delay)
-        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    if error.violations:
-        violation = error_details_pb2.BadRequest.FieldViolation
-        details.append(
-            error_details_pb2.BadRequest(
-                field_violations=[
-                    violation(field=v.field, description=v.description) for v in error.violations
-                ]
-            )
-        )
-    if error.exhausted:
-        violation_of = error_details_pb2.QuotaFailure.Violation
-        details.append(
-            error_details_pb2.QuotaFailure(
-                violations=[
-                    violation_of(subject=v.field, description=v.description)
-                    for v in error.exhausted
-                ]
-            )
-        )
-    if known.language and words.message:
-        details.append(
-            error_details_pb2.LocalizedMessage(locale=known.language, message=words.message)
-        )
-    details.append(said)
-    return details
+        said.retry_delay.CopyFrom(_duration(error.retry_after_s))
+    return said
 
 
-def _action(error: CallError) -> str:
-    if error.retry_after_s is not None:
-        seconds = max(1, ceil(error.retry_after_s))
-        return f"Try again in {seconds} second{'s' * (seconds != 1)}."
-    if error.transient:
-        return "Try again."
-    if error.http_status is not None and 400 <= error.http_status < 500:
-        return "Correct the request."
-    return "Tell the owner of the service."
+def _cut(text: str, max_bytes: int) -> str:
+    """Return `text`, cut between characters where it is longer in UTF-8."""
+    if len(text) * 4 <= max_bytes:
+        return text
+    serialized = text.encode(errors="replace")
+    if len(serialized) <= max_bytes:
+        return text
+    return serialized[: max_bytes - 3].decode(errors="ignore") + "…"
 
 
 def _shortened(text: str) -> str:
@@ -171,33 +180,20 @@ def _shortened(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = _shortened(text)
+    """Return a message as people write it: with a capital, and with a stop."""
+    text = _cut(text, MAX_SENTENCE - 1)
     word = text.split(" ", 1)[0]
     if word.isalpha():  # an identifier keeps its case
         text = text[:1].upper() + text[1:]
     return text + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
-def _pack(details: Sequence[Any]) -> list[any_pb2.Any]:
-    packed = []
-    for detail in details:
-        one = any_pb2.Any()
-        one.Pack(detail)
-        packed.append(one)
-    return packed
-
-
 def to_trailers(error: CallError, attempts: int) -> tuple[grpc.StatusCode, str, Trailers]:
     """Return what ends a failed call: status, message, trailing metadata."""
     message = _shortened(error.message)
-    own = _pack(_own_details(error, attempts))
-    room = MAX_DETAILS - len(message.encode()) - sum(detail.ByteSize() for detail in own)
-    kept = []
-    for serialized in error.details:
-        room -= len(serialized)
-        if room >= 0:
-            kept.append(any_pb2.Any.FromString(serialized))
-    status = status_pb2.Status(code=int(error.code), message=message, details=[*kept, *own])
+    room = _Room(MAX_DETAILS - len(message.encode()) - _ITEM_BYTES)
+    details = _details(error, attempts, room)
+    status = status_pb2.Status(code=int(error.code), message=message, details=details)
     trailers: Trailers = (("grpc-status-details-bin", status.SerializeToString()),)
     if error.pushback_s is not None:
         told = -1 if error.pushback_s < 0 else round(error.pushback_s * 1000)

@@ -308,3 +308,24 @@ def test_what_is_printed_of_a_key_is_yaml_that_is_taken(tmp_path: Path) -> None:
 def test_a_key_needs_somebody_whose_it_is() -> None:
     done = seawall("key", "")
     assert (done.exit_code, done.stderr) == (1, "seawall: caller: must be said: whose key it is\n")
+
+
+def test_explain_says_who_may_call_and_names_the_limits(tmp_path: Path) -> None:
+    config = tmp_path / "seawall.yaml"
+    config.write_text(
+        "identity: {providers: {keys: {api_keys: {keys: [{caller: a, sha256: "
+        + "0" * 64
+        + "}]}}}}\n"
+        f"services:\n  {SERVICE}:\n    policy: {{rate_limits: {{all: {{requests: 9}}}}}}\n"
+        "    methods:\n      GetOrder:\n        auth: {roles: [admin]}\n"
+        "        rate_limits: {mine: {requests: 5, per: 900s, by: [caller, 'metadata:x-a']}}\n"
+    )
+    arguments = ("explain", f"{SERVICE}/GetOrder", *SHOP, "--config", str(config))
+    text = plain(seawall(*arguments).stdout)
+    assert "callers REQUIRED (roles: admin)" in text
+    assert f"rate limit {SERVICE}:all (9 in 60 s)" in text
+    mine = f"{SERVICE}/GetOrder:mine"
+    assert f"rate limit {mine} (5 in 900 s, by caller and metadata:x-a)" in text
+    told = json.loads(seawall(*arguments, "--format", "json").stdout)
+    assert told["auth"] == {"mode": "REQUIRED", "providers": [], "roles": ["admin"]}
+    assert told["rate_limits"] == [f"{SERVICE}:all", mine]

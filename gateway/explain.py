@@ -1,0 +1,206 @@
+"""`seawall explain`: the effective policy of a method, and where each value came from.
+
+A table for people, JSON for machines. JSON goes to standard output and is stable.
+"""
+
+import difflib
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from google.protobuf import json_format
+from rich.table import Table
+from seawall.policy.v1.policy_pb2 import UpstreamPolicy
+
+from gateway.app import Loaded, overload_guard
+from gateway.chain import Named, Surroundings, composed_interceptors, rest_interceptors
+from gateway.config.effective import EffectiveMethod, method_options
+from gateway.config.limits.declared import DeclaredLimit
+from gateway.config.validation import Validation
+from gateway.core.clock import SystemClock, system_rng
+from gateway.core.errors import ConfigError
+from gateway.core.events import Events
+from gateway.edge import Edge
+from gateway.interceptors.auth import AuthOptions
+from gateway.interceptors.rate_limit import Part
+from gateway.report import console
+from gateway.transcode.codec import JsonCodec
+from gateway.transcode.encode import RequestEncoder
+from gateway.upstream import Upstream
+
+
+def _find(loaded: Loaded, name: str) -> EffectiveMethod:
+    wanted = name.lstrip("/")
+    if "/" not in wanted and "." in wanted:
+        wanted = "/".join(wanted.rsplit(".", 1))
+    by_name = {m.method.full_name: m for m in loaded.resolved.methods}
+    if wanted in by_name:
+        return by_name[wanted]
+    close = difflib.get_close_matches(wanted, list(by_name), n=1, cutoff=0.3)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigError.one("", f"there is no served method {name!r}{hint}")
+
+
+def _rows(message: Any, origins: dict[str, str], at: str = "") -> list[tuple[str, str, str]]:
+    rows: list[tuple[str, str, str]] = []
+    plain = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    for field, value in message.ListFields():
+        path = f"{at}{field.name}"
+        if path not in origins and hasattr(value, "ListFields"):
+            rows += _rows(value, origins, f"{path}.")
+            continue
+        shown = plain[field.name]
+        if isinstance(shown, list):
+            shown = ", ".join(map(str, shown))
+        elif isinstance(shown, dict):
+            shown = ", ".join(f"{k}: {v}" for k, v in shown.items())
+        rows.append(
+            (
+                path,
+                str(shown).lower() if isinstance(shown, bool) else str(shown),
+                origins.get(path, ""),
+            )
+        )
+    if not at:  # lists and maps that were emptied on purpose
+        shown_paths = {path for path, _, _ in rows}
+        rows += [(p, "(empty)", origins[p]) for p in origins if p not in shown_paths]
+    return rows
+
+
+class _Shape(NamedTuple):
+    """What a method's calls go through, and what they share with others by name."""
+
+    interceptors: list[str]
+    breakers: list[str]
+    auth: AuthOptions
+    limits: tuple[DeclaredLimit, ...]
+
+    def auth_text(self) -> str:
+        """Return who may call, for people."""
+        more = [f"{what}: {', '.join(sorted(names))}" for what, names in self._auth_names()]
+        return self.auth.mode.name + (f" ({'; '.join(more)})" if more else "")
+
+    def _auth_names(self) -> Iterator[tuple[str, frozenset[str]]]:
+        if self.auth.providers:
+            yield "providers", self.auth.providers
+        if self.auth.roles:
+            yield "roles", self.auth.roles
+
+    def limit_texts(self) -> list[str]:
+        """Return each limit by the name of its instance, for people."""
+        return [
+            f"{one.limit.name} ({one.limit.requests} in {one.limit.per_s:g} s"
+            f"{', by ' + ' and '.join(map(_by, one.by)) if one.by else ''}"
+            f"{', a shadow' if one.limit.shadow else ''})"
+            for one in self.limits
+        ]
+
+
+def _by(part: Part) -> str:
+    return f"{part.source.value}:{part.name}" if part.name else str(part.source.value)
+
+
+def _shape(loaded: Loaded, method: EffectiveMethod) -> _Shape:
+    config = loaded.document.config
+    constraints = Validation(loaded.schema).of(method.policy, method.descriptor.input_type)
+    options = method_options(
+        method,
+        bytes,
+        "",
+        identity=config.identity,
+        check=None if constraints is None else constraints.violations,
+    )
+    around = Surroundings(
+        clock=SystemClock(),
+        rng=system_rng(),
+        events=Events(),
+        overload=overload_guard(config),
+        **Edge(loaded.document, SystemClock(), system_rng(), Events()).surroundings(),
+    )
+    composition = loaded.resolved.compositions.get(method.method.full_name)
+    fallback = Named("fallback") if composition is not None and composition.fallback else None
+    upstream = loaded.resolved.upstreams.get(method.upstream)
+    breakers: list[str] = []
+    if upstream is None:
+        outer, inner = composed_interceptors(options, around, fallback)
+    else:
+        shared = Upstream(
+            method.upstream, upstream.options(), around.clock, around.rng, around.events
+        )
+        encoder = RequestEncoder(method.bindings, JsonCodec(loaded.schema.pool))
+        outer, inner = rest_interceptors(options, encoder, shared, around, fallback)
+        breakers += [method.upstream] if shared.breaker is not None else []
+        breakers += [options.breaker.name] if options.breaker is not None else []
+    names = [interceptor.name for interceptor in (*outer, *inner)]
+    return _Shape(names, breakers, options.auth, options.limits)
+
+
+def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
+    """Print a method's effective policy with the origin of every value.
+
+    Raises:
+        ConfigError: the method is not served.
+    """
+    method = _find(loaded, name)
+    idempotent, because = method.idempotency
+    shape = _shape(loaded, method)
+    upstream = loaded.resolved.upstreams.get(method.upstream)
+    upstream_policy = UpstreamPolicy() if upstream is None else upstream.shown_policy
+    bindings = [f"{b.verb} {b.template.text}" for b in method.bindings]
+    if as_json:
+        as_dict = json_format.MessageToDict
+        print(
+            json.dumps(
+                {
+                    "method": method.method.full_name,
+                    "declared": method.where,
+                    "bindings": bindings,
+                    "idempotent": {"value": idempotent, "origin": because},
+                    "pipeline": shape.interceptors,
+                    "breakers": shape.breakers,
+                    "auth": {
+                        "mode": shape.auth.mode.name,
+                        "providers": sorted(shape.auth.providers),
+                        "roles": sorted(shape.auth.roles),
+                    },
+                    "rate_limits": [one.limit.name for one in shape.limits],
+                    "policy": as_dict(method.shown_policy, preserving_proto_field_name=True),
+                    "origins": dict(method.origins),
+                    "upstream": {
+                        "name": method.upstream,
+                        "policy": as_dict(upstream_policy, preserving_proto_field_name=True),
+                        "origins": dict(upstream.origins),
+                    }
+                    if upstream is not None
+                    else None,
+                },
+                indent=2,
+            )
+        )
+        return
+    out = console()
+    head = Table(box=None, show_header=False, pad_edge=False)
+    head.add_row("method", f"{method.method.full_name}  ({method.where})")
+    for binding in bindings:
+        head.add_row("binding", binding)
+    head.add_row("idempotent", f"{'yes' if idempotent else 'no'}  ({because})")
+    end = f"upstream {method.upstream}" if upstream is not None else "other methods"
+    head.add_row("pipeline", " → ".join([*shape.interceptors, end]))
+    head.add_row("callers", shape.auth_text())
+    for limit in shape.limit_texts():
+        head.add_row("rate limit", limit)
+    if shape.breakers:
+        head.add_row("breakers", ", ".join(shape.breakers))
+    out.print(head)
+    out.print()
+    table = Table(box=None, pad_edge=False)
+    for column in ("POLICY", "VALUE", "FROM"):
+        table.add_column(column, overflow="fold")
+    for row in _rows(method.shown_policy, method.origins):
+        table.add_row(*row)
+    if upstream is not None:
+        table.add_row()
+        table.add_row(f"UPSTREAM {method.upstream}", "VALUE", "FROM", style="bold")
+        for row in _rows(upstream_policy, upstream.origins):
+            table.add_row(*row)
+    out.print(table)
