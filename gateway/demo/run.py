@@ -189,6 +189,16 @@ EXAMPLES = (
         "panel.v1.OrderService/GetOrder",
     ),
     Example(
+        "Who may: settings ask for a role. Without the key you are told so.",
+        "-H 'x-api-key: demo-admin'",
+        "panel.v1.SettingsService/GetSettings",
+    ),
+    Example(
+        "Rate limit: five logins in 15 minutes; the sixth is told when to come back.",
+        """-d '{"email":"ann@example.com","password":"guess"}'""",
+        "panel.v1.AuthService/Login",
+    ),
+    Example(
         "Health, of the gateway or of one service, as Kubernetes asks for it.",
         """-d '{"service":"panel.v1.OrderService"}'""",
         "grpc.health.v1.Health/Check",

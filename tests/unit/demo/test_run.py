@@ -29,7 +29,7 @@ def test_a_client_on_this_machine_writes_what_reaches_the_listener(
 def test_the_banner_has_a_line_and_a_call_for_each_example() -> None:
     lines = banner("127.0.0.1:7", "http://127.0.0.1:8").splitlines()
     calls = [i for i, line in enumerate(lines) if "grpcurl" in line]
-    assert len(calls) == len(EXAMPLES) == 5
+    assert len(calls) == len(EXAMPLES) == 7
     for number, (i, example) in enumerate(zip(calls, EXAMPLES, strict=True), 1):
         assert lines[i - 1] == f"  {number}. {example.shows}"
         assert lines[i].strip() == example.command("localhost:7")
