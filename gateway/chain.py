@@ -202,7 +202,8 @@ def _limit_interceptors(
     if not limits or stage(limits) is not here:
         return []
     keyed = [(one.limit, key_of(one.by, around.peer)) for one in limits]
-    store = around.limits if around.limits is not None else MemoryLimits(around.clock)
+    store = around.limits
+    assert store is not None  # one a process: limits of one level share their counts
     if isinstance(store, MemoryLimits):
         return [LocalRateLimitInterceptor(keyed, store, around.events)]
     return [RateLimitInterceptor(keyed, store, around.events)]
