@@ -109,6 +109,95 @@ async def test_what_the_gateway_answers_itself_goes_through_a_pipeline_too(tmp_p
     assert await shape_of("/grpc.health.v1.Health/Check", tmp_path) == ("access",)
 
 
+# The edge
+
+IDENTITY = """
+identity: {providers: {keys: {api_keys: {keys: [{caller: a, sha256: %s}]}}}}
+""" % ("0" * 64)
+WEBHOOK = "{body_field: order_id, signature_metadata: x-s, secrets: [0123456789abcdef]}"
+
+
+def of_get_order(policy: str) -> str:
+    return f"services: {{shop.v1.OrderService: {{methods: {{GetOrder: {policy}}}}}}}\n"
+
+
+def by(*keys: str) -> str:
+    return f"rate_limits: {{one: {{requests: 1, by: [{', '.join(keys)}]}}}}"
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (by("peer"), ("rate_limit", "auth", "decode", "webhook")),
+        (by("caller", "peer"), ("auth", "rate_limit", "decode", "webhook")),
+        (by("'field:order_id'", "caller"), ("auth", "decode", "webhook", "rate_limit")),
+    ],
+    ids=["address", "caller", "field"],
+)
+async def test_limits_stand_as_far_out_as_their_keys_are_known(
+    limit: str, expected: tuple[str, ...], tmp_path: Path
+):
+    policy = of_get_order(f"{{{limit}, webhook: {WEBHOOK}}}")
+    found = await shape_of(GET, tmp_path, IDENTITY + policy)
+    assert found[: found.index("encode")] == (*EDGE, "shed", *expected)
+
+
+async def test_limits_of_several_keys_are_one_decision(tmp_path: Path):
+    limits = "{rate_limits: {a: {requests: 1, by: [peer]}, b: {requests: 1, by: [caller]}}}"
+    found = await shape_of(GET, tmp_path, IDENTITY + of_get_order(limits))
+    assert found.count("rate_limit") == 1
+    assert found.index("rate_limit") > found.index("auth")
+
+
+async def test_without_identities_nobody_is_asked_who_calls(tmp_path: Path):
+    assert "auth" not in await shape_of(GET, tmp_path)
+
+
+async def test_what_the_gateway_answers_itself_asks_who_calls_too(tmp_path: Path):
+    path = "/grpc.health.v1.Health/Check"
+    assert await shape_of(path, tmp_path, IDENTITY) == ("access", "auth")
+    limited = (
+        "services: {grpc.health.v1.Health: {policy: "
+        "{auth: {mode: NONE}, rate_limits: {probes: {requests: 1}}}}}\n"
+    )
+    assert await shape_of(path, tmp_path, IDENTITY + limited) == ("access", "rate_limit")
+
+
+async def test_a_token_for_the_upstream_is_asked_for_once_an_attempt_before_its_turn(
+    tmp_path: Path,
+):
+    oauth2 = "{token_url: 'http://127.0.0.1:1/t', client_id: a, client_secret: b}"
+    config = f"defaults: {{upstream: {{credentials: {{oauth2: {oauth2}}}}}}}"
+    found = await shape_of(GET, tmp_path, config)
+    at = found.index("credentials")
+    assert found[at - 1 : at + 2] == ("breaker_check", "credentials", "pacing")
+
+
+PROTO_WITH_RULES = """syntax = "proto3";
+package rules.v1;
+import "buf/validate/validate.proto";
+import "google/api/annotations.proto";
+service Orders {
+  rpc GetOrder(GetOrderRequest) returns (Order) {
+    option (google.api.http) = {get: "/v1/orders/{order_id}"};
+  }
+}
+message GetOrderRequest { string order_id = 1 [(buf.validate.field).string.min_len = 3]; }
+message Order { string order_id = 1; }
+"""
+
+
+async def test_constraints_stand_behind_decode_and_before_anything_is_sent(tmp_path: Path):
+    protos = tmp_path / "protos"
+    protos.mkdir()
+    (protos / "rules.proto").write_text(PROTO_WITH_RULES)
+    path = "/rules.v1.Orders/GetOrder"
+    found = await shape_of(path, tmp_path, proto=protos)
+    assert found[found.index("decode") + 1] == "validate"
+    off = "defaults: {method: {validation: {disabled: true}}}"
+    assert "validate" not in await shape_of(path, tmp_path, off, proto=protos)
+
+
 class Noting:
     def __init__(self, name: str, notes: list[str]) -> None:
         self.name = name
