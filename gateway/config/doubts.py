@@ -29,7 +29,7 @@ from gateway.downstream.endpoints import Discovery, EndpointOptions
 Doubt = tuple[str, str]
 
 _ORIGIN = re.compile(r"[^ (]+ \((?P<where>.+)\)")
-_OF_SENDING = ("retry", "hedge", "breaker", "headers", "json", "request", "errors")
+_OF_SENDING = ("retry", "hedge", "breaker", "headers", "json", "request", "errors.status_codes")
 """Groups of a method's policy that say how it is sent."""
 _OF_THE_CALL = ("deadline", "serialize", "fallback", "criticality")
 """Those that hold before anything is sent."""

@@ -7,7 +7,12 @@ collected: a gateway starts with all of them mended or not at all. Warnings stop
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.config.catalog import Catalog, effective_rule_mistakes, read_catalog
+from gateway.config.catalog import (
+    Catalog,
+    catalog_doubts,
+    effective_rule_mistakes,
+    read_catalog,
+)
 from gateway.config.checks import Mistake, config_mistakes
 from gateway.config.compositions import Composition, compositions, fallback_upstreams
 from gateway.config.document import Document
@@ -146,8 +151,17 @@ def resolve(
     warnings = (
         *doubts(methods, tuple(elsewhere.values()), tuple(used.values()), identity),
         *_file_doubts(document),
+        *_catalog_doubts(catalog, (*methods, *elsewhere.values()), document),
     )
     return Resolved(methods, used, tuple(left_out), composed, elsewhere, warnings, catalog)
+
+
+def _catalog_doubts(
+    catalog: Catalog, methods: Sequence[EffectiveMethod], document: Document
+) -> Iterator[Problem]:
+    policies = [(method.policy, method.method.service) for method in methods]
+    for file, (what, why) in catalog_doubts(catalog, policies):
+        yield Problem(file or document.where(what), f"{what}: {why}")
 
 
 def _file_doubts(document: Document) -> Iterator[Problem]:

@@ -7,15 +7,17 @@ Rules:
    hold; values of a body are compared as text.
 3. A reason has its own status, its own word on whether to come back, and a delay where
    nothing else tells one. What it does not say stays as it was. Who should not come back is
-   told no delay.
+   told no delay, and a client that retries by itself is told not to.
 4. Entries that are called like one of the gateway's own reasons reword it, whatever method
    it is told by; its name and its domain stay.
 5. Words are those of the first language that the caller asks for (RFC 4647, lookup: a tag
    is shortened from its end); else the entry's own. What a language does not say is said in
-   the entry's own words.
+   the entry's own words, and a sentence that is not in that language has no tag.
+6. What the upstream answered is read here and goes no further.
 """
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +28,14 @@ from gateway.core.status import Code
 
 DOMAIN = "seawall"
 """Whose the gateway's own reasons are."""
+MAX_TITLE = 256
+"""Bytes of a title in UTF-8: what is longer is cut on its way."""
+MAX_SENTENCE = 512
+"""Bytes of a sentence."""
 _MAX_HEADER = 256
 _MAX_RANGES = 16
 _ACCEPT_LANGUAGE = "accept-language"
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,16 +114,18 @@ class ErrorNames:
     def __call__(self, call: Call, error: CallError) -> None:
         """Name a failure that its caller is about to be told."""
         entry = next((rule.entry for rule in self._rules if rule.fits(error)), None)
+        entry = entry or self._own.get(error.reason)
+        error.body = None
         if entry is None:
-            entry = self._own.get(error.reason)
-            if entry is None:
-                return
+            return
         if entry.code is not None:
             error.code = entry.code
         if entry.should_retry is not None:
             error.transient = entry.should_retry
             if not entry.should_retry:
                 error.retry_after_s = None
+                if error.pushback_s is not None:
+                    error.pushback_s = -1
         if error.transient and error.retry_after_s is None:
             error.retry_after_s = entry.retry_delay_s
         language, words = _words_for(entry, _accepted(call))
@@ -129,7 +138,7 @@ def _text_at(body: Any, path: Sequence[str]) -> str | None:
     for name in path:
         if isinstance(body, dict):
             body = body.get(name)
-        elif isinstance(body, list) and name.isdecimal() and int(name) < len(body):
+        elif isinstance(body, list) and _INDEX.fullmatch(name) and int(name) < len(body):
             body = body[int(name)]
         else:
             return None
@@ -161,7 +170,7 @@ def _words_for(entry: Entry, accepted: str) -> tuple[str, Words]:
                 if not chosen:
                     return entry.language, entry.words
                 said, usual = entry.localized[chosen], entry.words
-                return chosen, Words(
+                return chosen if said.message else "", Words(
                     said.title or usual.title,
                     said.message or usual.message,
                     said.action or usual.action,

@@ -139,7 +139,7 @@ class CallError(Exception):
     violations: Sequence[Violation] = ()
     details: Sequence[Any] = field(default=())
     exhausted: Sequence[Violation] = ()
-    body: Any = None
+    body: Any = field(default=None, repr=False)
     known_as: "KnownReason | None" = None
     pushback_s: float | None = None
 

@@ -48,6 +48,7 @@ CODES = {Code(code.value[0]): code for code in grpc.StatusCode}
 
 Trailers = tuple[tuple[str, str | bytes], ...]
 
+
 def _duration(duration_s: float) -> duration_pb2.Duration:
     nanos = round(duration_s * 1e9)
     return duration_pb2.Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
@@ -126,9 +127,7 @@ def _details(error: CallError, attempts: int, room: _Room) -> list[any_pb2.Any]:
                 locale=known.language, message=_cut(known.words.message, MAX_SENTENCE)
             )
         )
-    theirs = [
-        one for told in error.details for one in room.keep(any_pb2.Any.FromString(told))
-    ]
+    theirs = [one for told in error.details for one in room.keep(any_pb2.Any.FromString(told))]
     return [*theirs, *info, *retry, *fields, *limits, *localized, *said]
 
 

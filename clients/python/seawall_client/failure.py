@@ -79,7 +79,7 @@ class Failure:
         reason = f" {self.reason}" if self.reason else ""
         text = self.localized or self.text or self.message
         action = f" {self.action}" if self.action else ""
-        return f"{self.code.name}{reason}: {text}{action}"
+        return " ".join(f"{self.code.name}{reason}: {text}{action}".split())
 
 
 def read_failure(error: grpc.RpcError) -> Failure:

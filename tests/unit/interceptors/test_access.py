@@ -5,6 +5,7 @@ from fakes.clock import FakeClock
 from support.calls import Recorder, answered, new_call
 
 from gateway.core.call import Call
+from gateway.core.errors import CallError
 from gateway.core.events import CallEnded, Events
 from gateway.core.outcome import SUCCESS, Outcome, failed
 from gateway.core.status import Code
@@ -67,3 +68,38 @@ async def test_every_end_is_told_once():
         await interceptor(new_call(clock), breaks)
     codes = [event.code for event in recorder if isinstance(event, CallEnded)]
     assert codes == [Code.OK, Code.UNAVAILABLE, Code.INTERNAL]
+
+
+async def test_a_failure_is_named_once_when_the_call_is_over():
+    clock = FakeClock()
+    recorder = Recorder()
+    order: list[str] = []
+
+    def name_error(_call: Call, error: CallError) -> None:
+        order.append("named")
+        error.code = Code.FAILED_PRECONDITION
+
+    async def fails(_call: Call) -> Outcome:
+        order.append("ended")
+        return failed(answered(503))
+
+    interceptor = AccessInterceptor(clock, Events([recorder]), name_error)
+    outcome = await interceptor(new_call(clock), fails)
+    assert order == ["ended", "named"]
+    assert outcome.error is not None
+    assert outcome.error.code is Code.FAILED_PRECONDITION
+    (ended,) = recorder
+    assert isinstance(ended, CallEnded)
+    assert ended.code is Code.FAILED_PRECONDITION
+
+
+async def test_a_success_is_named_by_nobody():
+    clock = FakeClock()
+    named: list[CallError] = []
+
+    async def succeeds(_call: Call) -> Outcome:
+        return SUCCESS
+
+    interceptor = AccessInterceptor(clock, Events(), lambda _call, error: named.append(error))
+    assert await interceptor(new_call(clock), succeeds) is SUCCESS
+    assert named == []

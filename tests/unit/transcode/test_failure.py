@@ -304,3 +304,27 @@ def test_details_that_lack_a_required_field_are_left_out():
     # Serializing such a message can end the process; see the mapping's `required`.
     detail = {"@type": "type.googleapis.com/transcode.v1.OldShapes", "byName": {"a": 1}}
     assert unpacked(failure({"error": {"message": "m", "details": [detail, ERROR_INFO]}})) != []
+
+
+# What rules of the error catalog read
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "kept"),
+    [
+        (b'{"error": {"code": 7}}', "application/json", {"error": {"code": 7}}),
+        (b'[{"code": "x"}]', "application/problem+json", [{"code": "x"}]),
+        (b'{"code": 7}', "text/html", None),
+        (b'{"code": ', "application/json", None),
+    ],
+)
+def test_the_body_is_kept_only_for_rules_that_read_it(body, content_type, kept):
+    answer = HttpAnswer(402, {"content-type": content_type}, body)
+    assert upstream_failure(answer, "shop", {}, POOL, WALL, keep_body=True).body == kept
+    assert upstream_failure(answer, "shop", {}, POOL, WALL).body is None
+
+
+@pytest.mark.parametrize("error", [{"code": 7, "message": "x"}, "a sentence"])
+def test_the_error_of_a_stream_is_kept_under_its_key(error):
+    assert stream_failure(error, "shop", {}, POOL, keep_body=True).body == {"error": error}
+    assert stream_failure(error, "shop", {}, POOL).body is None

@@ -1,0 +1,101 @@
+"""What people are told of each of the gateway's own reasons, where no catalog says more.
+
+An action that depends on the failure (when to come back, whether at all) is not written
+here: it follows from the failure itself. docs/errors.md has the same words in its table.
+"""
+
+from collections.abc import Mapping
+from math import ceil
+
+from gateway.core.errors import CallError, Reason, Words
+
+OWN_WORDS: Mapping[Reason, Words] = {
+    reason: Words(title=title, action=action)
+    for reason, title, action in (
+        (Reason.UPSTREAM_STATUS, "The service answered with an error", ""),
+        (
+            Reason.UPSTREAM_UNRESOLVED,
+            "The service cannot be found",
+            "Check the upstream's host name in the gateway's configuration.",
+        ),
+        (
+            Reason.UPSTREAM_UNREACHABLE,
+            "The service cannot be reached",
+            "Check that the upstream is running.",
+        ),
+        (
+            Reason.UPSTREAM_TLS,
+            "The service's certificate is not accepted",
+            "Check the upstream's certificate and the gateway's ca_file.",
+        ),
+        (Reason.UPSTREAM_RESET, "The connection to the service broke", ""),
+        (
+            Reason.UPSTREAM_INVALID_ANSWER,
+            "The service sent an unexpected answer",
+            "Tell the owner of the service.",
+        ),
+        (
+            Reason.UPSTREAM_ANSWER_TOO_LARGE,
+            "The answer is too large",
+            "Ask for less, or raise sizes.max_response_bytes.",
+        ),
+        (Reason.ATTEMPT_TIMEOUT, "The service was too slow", ""),
+        (
+            Reason.DEADLINE_EXCEEDED,
+            "The time for this call ran out",
+            "Allow more time, or try again.",
+        ),
+        (Reason.INVALID_REQUEST, "The request is not valid", "Correct the request."),
+        (Reason.REQUEST_TOO_LARGE, "The request is too large", "Send less."),
+        (Reason.DRAINING, "The gateway is shutting down", "Try again on a new connection."),
+        (Reason.INTERNAL, "The gateway failed", "Tell the operators of the gateway."),
+        (Reason.CANCELLED, "The call was cancelled", "Call again if you still need the answer."),
+        (Reason.STREAM_IDLE, "The service stopped sending", ""),
+        (Reason.BREAKER_OPEN, "The service is failing", ""),
+        (Reason.NO_ENDPOINT, "The service cannot be reached", ""),
+        (Reason.CONCURRENCY_LIMIT, "The service is busy", ""),
+        (Reason.PACED, "The service is sent as much as it takes", ""),
+        (Reason.OVERLOADED, "The gateway is busy", ""),
+        (Reason.QUORUM_MISSED, "Too few parts of the answer arrived", ""),
+        (Reason.SERIALIZED, "Too many calls for the same key", ""),
+        (Reason.RATE_LIMITED, "Too many calls", ""),
+        (Reason.UNAUTHENTICATED, "Who calls is not known", "Send a valid credential."),
+        (
+            Reason.PERMISSION_DENIED,
+            "This caller may not do this",
+            "Ask for the role that it needs.",
+        ),
+        (
+            Reason.SIGNATURE_INVALID,
+            "The signature is not right",
+            "Sign the raw body with the shared secret, now.",
+        ),
+        (Reason.REPLAYED, "This request was sent before", ""),
+        (
+            Reason.CREDENTIAL_UNAVAILABLE,
+            "The gateway has no credential for the service",
+            "Tell the operators of the gateway.",
+        ),
+        (Reason.IDENTITY_UNAVAILABLE, "Who calls cannot be looked up", ""),
+        (Reason.STORE_UNAVAILABLE, "A store that the gateway needs does not answer", ""),
+    )
+}
+
+
+_FOR_GOOD: Mapping[Reason, str] = {
+    Reason.RATE_LIMITED: "Ask for less at once.",  # by itself more than the limit ever allows
+    Reason.REPLAYED: "Sign and send it anew.",
+}
+"""What to do where the same call will never be let through."""
+
+
+def action_for(error: CallError) -> str:
+    """Return what to do about a failure that nobody has written an action for."""
+    if error.retry_after_s is not None:
+        seconds = max(1, ceil(error.retry_after_s))
+        return f"Try again in {seconds} second{'s' * (seconds != 1)}."
+    if error.transient:
+        return "Try again."
+    if error.http_status is not None and 400 <= error.http_status < 500:
+        return "Correct the request."
+    return _FOR_GOOD.get(error.reason, "Tell the owner of the service.")
