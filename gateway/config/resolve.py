@@ -18,6 +18,7 @@ from gateway.config.compositions import Composition, compositions, fallback_upst
 from gateway.config.document import Document
 from gateway.config.doubts import doubts
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
+from gateway.config.lent import lent_doubts
 from gateway.config.levels import MethodLevels
 from gateway.config.limits.merged import effective_limit_mistakes
 from gateway.config.listeners import listener_service_mistakes
@@ -150,6 +151,7 @@ def resolve(
     identity = document.config.identity
     warnings = (
         *doubts(methods, tuple(elsewhere.values()), tuple(used.values()), identity),
+        *lent_doubts(methods, composed, identity),
         *_file_doubts(document),
         *_catalog_doubts(catalog, (*methods, *elsewhere.values()), document),
     )

@@ -4,6 +4,7 @@ The two versions differ in their package only, so one implementation answers bot
 the descriptor of v1 is made from the one that grpcio-reflection ships.
 """
 
+import functools
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
@@ -179,7 +180,27 @@ class Reflection:
                 seen[one.name] = one
                 waiting.extend(one.dependencies)
         for one in seen.values():
-            response.file_descriptor_response.file_descriptor_proto.append(one.serialized_pb)
+            response.file_descriptor_response.file_descriptor_proto.append(_spelled(one))
+
+
+@functools.lru_cache(maxsize=1024)
+def _spelled(file: FileDescriptor) -> bytes:
+    """Return a file with the JSON name of every field.
+
+    What Python packages bring along has them left out, and clients then print
+    `retry_delay` where the JSON mapping says `retryDelay`.
+    """
+    proto = FileDescriptorProto.FromString(file.serialized_pb)
+    waiting: list[Any] = list(proto.message_type)
+    while waiting:
+        message = waiting.pop()
+        waiting += message.nested_type
+        for field in message.field:
+            if not field.json_name:
+                head, *rest = field.name.split("_")
+                field.json_name = head + "".join(part[:1].upper() + part[1:] for part in rest)
+    spelled: bytes = proto.SerializeToString()
+    return spelled
 
 
 def _has_member(pools: Sequence[DescriptorPool], parent: str, member: str) -> bool:

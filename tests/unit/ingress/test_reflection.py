@@ -6,6 +6,8 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 from support.gateways import gateway_for
 from support.upstream import Upstream, json_answer
 
+from gateway.ingress.reflection import _spelled, own_pool
+
 VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
 
 
@@ -112,3 +114,15 @@ async def test_extensions_are_found_by_number():
     )
     assert number in answers[0].all_extension_numbers_response.extension_number
     assert names(answers[1])[0] == "google/api/annotations.proto"
+
+
+def test_every_field_has_its_json_name() -> None:
+    file = own_pool().FindFileByName("google/rpc/error_details.proto")
+    proto = FileDescriptorProto.FromString(_spelled(file))
+    names = {
+        field.name: field.json_name for message in proto.message_type for field in message.field
+    }
+    assert names["retry_delay"] == "retryDelay"
+    assert names["field_violations"] == "fieldViolations"
+    nested = next(m for m in proto.message_type if m.name == "Help").nested_type[0]
+    assert [field.json_name for field in nested.field] == ["description", "url"]

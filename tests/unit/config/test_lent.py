@@ -1,0 +1,58 @@
+"""Composed methods that ask for less than what they are made of."""
+
+import pytest
+
+from .conftest import Given, get
+
+PROTOS = (
+    "service Orders {\n"
+    + get("GetOrder")
+    + get("GetSecret")
+    + "rpc GetOverview(Item) returns (Overview);\n}\nmessage Overview { Item order = 1; }\n"
+)
+IDENTITY = (
+    "identity: {providers: {keys: {api_keys: {keys: [{caller: a, sha256: " + "0" * 64 + ", "
+    "roles: [admin, owner]}]}}}}\n"
+)
+
+
+def warnings(given: Given, overview: str, secret: str, identity: str = IDENTITY) -> list[str]:
+    yaml = identity + (
+        "services:\n  shop.v1.Orders:\n    methods:\n"
+        f"      GetSecret: {{auth: {secret}}}\n"
+        f"      GetOverview: {{auth: {overview}, fan_out: {{branches: "
+        "[{method: shop.v1.Orders/GetSecret, field: order}]}}\n"
+    )
+    return [str(problem) for problem in given.served(PROTOS, yaml).warnings]
+
+
+@pytest.mark.parametrize(
+    ("overview", "secret", "less"),
+    [
+        ("{}", "{roles: [admin]}", "does not ask for a role of admin"),
+        ("{roles: [owner]}", "{roles: [admin]}", "does not ask for a role of admin"),
+        ("{roles: [admin, owner]}", "{roles: [admin]}", "does not ask for a role of admin"),
+        ("{mode: NONE}", "{}", "does not ask for a credential"),
+        ("{mode: OPTIONAL}", "{}", "does not ask for a credential"),
+    ],
+)
+def test_a_part_that_asks_for_more_is_told(
+    overview: str, secret: str, less: str, given: Given
+) -> None:
+    (warning,) = warnings(given, overview, secret)
+    assert f"shop.v1.Orders/GetOverview: auth: {less}; shop.v1.Orders/GetSecret" in warning
+
+
+@pytest.mark.parametrize(
+    ("overview", "secret"),
+    [
+        ("{roles: [admin]}", "{roles: [admin]}"),
+        ("{roles: [admin]}", "{roles: [admin, owner]}"),
+        ("{}", "{}"),
+        ("{}", "{mode: OPTIONAL}"),
+        ("{mode: NONE}", "{mode: NONE}"),
+        ("{roles: [admin]}", "{}"),
+    ],
+)
+def test_what_asks_for_as_much_is_fine(overview: str, secret: str, given: Given) -> None:
+    assert warnings(given, overview, secret) == []
