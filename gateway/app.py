@@ -26,7 +26,7 @@ from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
 from gateway.core.call import MethodInfo
 from gateway.core.clock import Clock, Rng, SystemClock, system_rng
-from gateway.core.errors import ConfigError
+from gateway.core.errors import ConfigError, Problem
 from gateway.core.events import Events, Listener
 from gateway.core.state import UpstreamState
 from gateway.dispatch import Dispatch
@@ -92,14 +92,23 @@ def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> Loaded:
     document = (
         read_document(settings.config, environ) if settings.config is not None else empty_document()
     )
-    _listen_addresses(settings, document)
+    found: list[Problem] = []
+    try:
+        _listen_addresses(settings, document)
+    except ConfigError as error:
+        found += error.problems
     try:
         schema = _schema(settings, document)
-        return Loaded(schema, document, resolve(schema, document, settings.flags, environ))
+        loaded = Loaded(schema, document, resolve(schema, document, settings.flags, environ))
+    except ConfigError as error:
+        raise ConfigError(list(dict.fromkeys((*found, *error.problems)))) from None
     except UnicodeDecodeError:
         # protobuf hands over names without looking at them; no proto file can hold such a one.
         where = str(settings.descriptor_set or document.config.descriptor_set)
         raise ConfigError.one(where, "holds a name that is not UTF-8: it is damaged") from None
+    if found:
+        raise ConfigError(found)
+    return loaded
 
 
 def _listen_addresses(

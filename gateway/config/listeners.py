@@ -151,7 +151,7 @@ def _of_listener(one: Listener, folder: Path | None) -> Iterator[Mistake]:
 def _of_tls(tls: ListenerTls, folder: Path | None) -> Iterator[Mistake]:
     for name, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
         if not getattr(tls, name):
-            why = f"there is no such file for {other}" if getattr(tls, other) else "names no file"
+            why = f"must be said too, for {other}" if getattr(tls, other) else "names no file"
             yield name, why
     if tls.HasField("client_ca_file") and not tls.client_ca_file:
         yield "client_ca_file", "names no file"

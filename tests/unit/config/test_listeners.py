@@ -135,12 +135,12 @@ TLS = {"cert_file": "c", "key_file": "k"}
         (
             {"listeners": [{"listen": ":1", "tls": {"cert_file": "c"}}]},
             "listeners[0].tls.key_file",
-            "there is no such file for cert_file",
+            "must be said too, for cert_file",
         ),
         (
             {"listeners": [{"listen": ":1", "tls": {"key_file": "k"}}]},
             "listeners[0].tls.cert_file",
-            "there is no such file for key_file",
+            "must be said too, for key_file",
         ),
         (
             {"listeners": [{"listen": ":1", "tls": TLS | {"client_ca_file": ""}}]},
