@@ -88,9 +88,9 @@ def get(order_id: str) -> orders_pb2.GetOrderRequest:
 # What it prints
 
 
-def test_exactly_five_calls_are_printed_for_the_port_in_use(demo: Demo) -> None:
+def test_exactly_seven_calls_are_printed_for_the_port_in_use(demo: Demo) -> None:
     port = demo.address.rpartition(":")[2]
-    assert len(demo.calls) == 5
+    assert len(demo.calls) == 7
     assert all(f" localhost:{port} " in call for call in demo.calls)
 
 
@@ -154,7 +154,9 @@ def run_as_printed(call: str) -> subprocess.CompletedProcess[str]:
         (2, ['"orderId": "ord-flaky"']),
         (3, ["during the first attempt", "google.rpc.ErrorInfo"]),
         (4, ["answered 429", "google.rpc.RetryInfo", "seawall.error.v1.UserMessage"]),
-        (5, ['"status": "SERVING"']),
+        (5, ['"shopName": "Corner Shop"']),
+        (6, ["WRONG_PASSWORD", "google.rpc.ErrorInfo"]),
+        (7, ['"status": "SERVING"']),
     ],
 )
 def test_each_printed_call_works_as_printed(
