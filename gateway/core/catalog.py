@@ -7,7 +7,8 @@ Rules:
    hold; values of a body are compared as text.
 3. A reason has its own status, its own word on whether to come back, and a delay where
    nothing else tells one. What it does not say stays as it was. Who should not come back is
-   told no delay, and a client that retries by itself is told not to.
+   told no delay, and a client that retries by itself is told not to, whatever its own policy
+   makes of the status.
 4. Entries that are called like one of the gateway's own reasons reword it, whatever method
    it is told by; its name and its domain stay.
 5. Words are those of the first language that the caller asks for (RFC 4647, lookup: a tag
@@ -123,9 +124,7 @@ class ErrorNames:
         if entry.should_retry is not None:
             error.transient = entry.should_retry
             if not entry.should_retry:
-                error.retry_after_s = None
-                if error.pushback_s is not None:
-                    error.pushback_s = -1
+                error.retry_after_s, error.pushback_s = None, -1
         if error.transient and error.retry_after_s is None:
             error.retry_after_s = entry.retry_delay_s
         language, words = _words_for(entry, _accepted(call))
@@ -150,10 +149,12 @@ def _text_at(body: Any, path: Sequence[str]) -> str | None:
 
 
 def _accepted(call: Call) -> str:
-    for name, value in call.metadata:
-        if name == _ACCEPT_LANGUAGE and isinstance(value, str):
-            return value
-    return ""
+    # Several fields of one name are one list (RFC 9110, 5.3).
+    return ",".join(
+        value
+        for name, value in call.metadata
+        if name == _ACCEPT_LANGUAGE and isinstance(value, str)
+    )
 
 
 def _words_for(entry: Entry, accepted: str) -> tuple[str, Words]:
@@ -200,7 +201,7 @@ def _weight(parameter: str) -> float:
         return 1.0
     name, _, value = parameter.partition("=")
     try:
-        weight = float(value) if name.strip() == "q" else 0.0
+        weight = float(value) if name.strip() in ("q", "Q") else 0.0
     except ValueError:
         return 0.0
     return weight if 0 <= weight <= 1 else 0.0

@@ -12,11 +12,13 @@ Rules:
 3. What is left out where the room ends: first what the upstream sent, its last details first;
    then LocalizedMessage, whose sentence is in UserMessage; then the last limits, and the last
    fields at fault.
+4. Where the catalog says that nobody is to come back, no delay travels: the upstream's own
+   RetryInfo is left out too.
 
 Beside them `grpc-retry-pushback-ms` (gRFC A6) where the error says when to retry, or not to.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import grpc
@@ -50,7 +52,7 @@ Trailers = tuple[tuple[str, str | bytes], ...]
 
 
 def _duration(duration_s: float) -> duration_pb2.Duration:
-    nanos = round(duration_s * 1e9)
+    nanos = max(0, round(duration_s * 1e9))
     return duration_pb2.Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
 
 
@@ -127,13 +129,22 @@ def _details(error: CallError, attempts: int, room: _Room) -> list[any_pb2.Any]:
                 locale=known.language, message=_cut(known.words.message, MAX_SENTENCE)
             )
         )
-    theirs = [one for told in error.details for one in room.keep(any_pb2.Any.FromString(told))]
+    theirs = [one for told in _theirs(error) for one in room.keep(told)]
     return [*theirs, *info, *retry, *fields, *limits, *localized, *said]
+
+
+def _theirs(error: CallError) -> Iterator[any_pb2.Any]:
+    """Yield what the upstream sent and the catalog does not deny."""
+    final = error.known_as is not None and not error.transient
+    for packed in error.details:
+        told = any_pb2.Any.FromString(packed)
+        if not (final and told.Is(error_details_pb2.RetryInfo.DESCRIPTOR)):
+            yield told
 
 
 def _error_info(error: CallError, known: KnownReason, attempts: int) -> error_details_pb2.ErrorInfo:
     metadata = {"origin": str(error.origin), "attempts": str(attempts)}
-    if known.domain and known.domain != DOMAIN:
+    if known.name and (known.domain != DOMAIN or known.name != error.reason):
         metadata["cause"] = str(error.reason)
     if error.upstream:
         metadata["upstream"] = _cut(error.upstream, _MAX_NAME)
@@ -158,21 +169,25 @@ def _user_message(error: CallError, words: Words) -> UserMessage:
 
 
 def _cut(text: str, max_bytes: int) -> str:
-    """Return `text`, cut between characters where it is longer in UTF-8."""
-    if len(text) * 4 <= max_bytes:
+    """Return `text`, cut between characters where it is longer in UTF-8.
+
+    What is no character (half of a surrogate pair) is a question mark: protobuf refuses it.
+    """
+    if text.isascii() and len(text) <= max_bytes:
         return text
     serialized = text.encode(errors="replace")
     if len(serialized) <= max_bytes:
-        return text
+        return serialized.decode()
     return serialized[: max_bytes - 3].decode(errors="ignore") + "…"
 
 
 def _shortened(text: str) -> str:
     """Return `text`, cut where its percent-encoded form on the wire grows too long."""
+    text = text.encode(errors="replace").decode()
     room = _MAX_MESSAGE
     for at, character in enumerate(text):
         plain = " " <= character <= "~" and character != "%"
-        room -= 1 if plain else 3 * len(character.encode(errors="replace"))
+        room -= 1 if plain else 3 * len(character.encode())
         if room < 0:
             return text[: max(at - 1, 0)] + "…"
     return text

@@ -4,11 +4,14 @@ Rules:
 1. A cancellation at or after the call's deadline, or the caller's own, is
    recorded as DEADLINE_EXCEEDED; an earlier one as CANCELLED.
 2. An exception that is no cancellation is a fault of the gateway: INTERNAL.
-3. A failure is named here, once everything further in has decided by what it was.
+3. A failure is named here, once everything further in has decided by what it was. What is
+   named is a copy: errors are shared with what keeps or repeats them (attempts that were
+   recorded, breakers, other callers), and they stay what happened.
 """
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.core.call import Call, CallNext
 from gateway.core.clock import Clock
@@ -29,7 +32,8 @@ class AccessInterceptor:
     Args:
         clock: times calls.
         events: told of their ends.
-        name_error: gives a failure the name that its caller is told (core.catalog).
+        name_error: gives a failure, its caller's own copy, the name that the caller is told
+            (core.catalog).
     """
 
     name = "access"
@@ -51,7 +55,9 @@ class AccessInterceptor:
         try:
             outcome = await call_next(call)
             if outcome.error is not None and self._name_error is not None:
-                self._name_error(call, outcome.error)
+                error = replace(outcome.error)
+                self._name_error(call, error)
+                outcome = Outcome(outcome.kind, error)
             code = final_code(outcome)
             return outcome
         except asyncio.CancelledError:

@@ -5,6 +5,8 @@ Three shapes of JSON bodies are understood: Google's ({"error": {"code",
 "details"}) and RFC 9457 problem details ({"title", "detail", …}). Of anything
 else, HTML above all, nothing reaches the caller but the status.
 
+Whoever says when to come back (Retry-After) says that it helps, whatever the status.
+
 In the middle of a stream there is no HTTP status any more; there the body's own code
 counts (grpc-gateway's {"error": {"code" or "grpc_code", "http_code", …}}).
 """
@@ -79,15 +81,17 @@ def upstream_failure(
     text = f"upstream {upstream!r} answered {status}"
     if 300 <= status < 400 and not message:
         message = "a redirect that is not followed (redirects.max_redirects)"
+    # That of a redirect is about where it leads, and not about the same call (RFC 9110, 10.2.3).
+    delay_s = retry_after(answer.headers.get("retry-after"), wall) if status >= 400 else None
     return CallError(
         code_for_http(status, overrides),
         Reason.UPSTREAM_STATUS,
         f"{text}: {message}" if message else text,
         origin=Origin.UPSTREAM,
         sent=Sent.REFUSED if status == 429 else Sent.ANSWERED,
-        transient=status in _TRANSIENT,
+        transient=status in _TRANSIENT or delay_s is not None,
         http_status=status,
-        retry_after_s=retry_after(answer.headers.get("retry-after"), wall),
+        retry_after_s=delay_s,
         upstream=upstream,
         details=details,
         body=body if keep_body else None,

@@ -1,7 +1,8 @@
 """What callers in Python, Go and with grpcurl read of failures, the error catalog's included.
 
-One gateway and one service that fails as each test says. The Go program (go/details) is
-built where there is a Go toolchain; where its modules cannot be had, its tests say so.
+`seawall serve`, as users start it, over one service that fails as each test says. The Go
+program (go/details) is built where there is a Go toolchain; where its modules cannot be had,
+its tests say so.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.rpc import error_details_pb2
 from seawall.error.v1 import error_pb2
 from seawall_client import Failure, FieldViolation, read_failure
-from support.gateways import Running, gateway_for
+from support.gateways import seawall_process
 from support.upstream import Upstream, json_answer
 
 from gateway.config.schema import compile_protos
@@ -117,23 +119,35 @@ async def upstream() -> AsyncIterator[Upstream]:
         yield running
 
 
+@dataclass(frozen=True)
+class Store:
+    """The gateway's address, and a channel to it."""
+
+    address: str
+    channel: grpc.aio.Channel
+
+
 @pytest.fixture
-async def store(upstream: Upstream, protos: Path, tmp_path: Path) -> AsyncIterator[Running]:
-    async with gateway_for(upstream.url, proto=protos, config=CONFIG, tmp_path=tmp_path) as running:
-        yield running
+async def store(upstream: Upstream, protos: Path, tmp_path: Path) -> AsyncIterator[Store]:
+    config = tmp_path / "seawall.yaml"
+    config.write_text(CONFIG)
+    flags = ("--proto", str(protos), "--config", str(config), "--upstream", upstream.url)
+    with seawall_process(*flags, tmp_path=tmp_path) as process:
+        async with grpc.aio.insecure_channel(process.address) as channel:
+            yield Store(process.address, channel)
 
 
 # Python
 
 
-async def failure_of(store: Running, method: str, *metadata: tuple[str, str]) -> Failure:
+async def failure_of(store: Store, method: str, *metadata: tuple[str, str]) -> Failure:
     call = store.channel.unary_unary(f"/store.v1.Store/{method}")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(b"", metadata=metadata)
     return read_failure(caught.value)
 
 
-async def test_python_reads_a_reason_of_the_catalog(store: Running, upstream: Upstream) -> None:
+async def test_python_reads_a_reason_of_the_catalog(store: Store, upstream: Upstream) -> None:
     upstream.handler = DECLINED
     failure = await failure_of(store, "Buy")
     assert failure.code is grpc.StatusCode.FAILED_PRECONDITION
@@ -150,7 +164,7 @@ async def test_python_reads_a_reason_of_the_catalog(store: Running, upstream: Up
 
 
 async def test_another_body_with_the_same_status_is_another_failure(
-    store: Running, upstream: Upstream
+    store: Store, upstream: Upstream
 ) -> None:
     upstream.handler = json_answer({"error": {"code": "expired", "message": "no"}}, 402)
     failure = await failure_of(store, "Buy")
@@ -158,13 +172,46 @@ async def test_another_body_with_the_same_status_is_another_failure(
 
 
 async def test_a_delay_of_the_catalog_gives_way_to_the_services_own(
-    store: Running, upstream: Upstream
+    store: Store, upstream: Upstream
 ) -> None:
     upstream.handler = json_answer({}, 503)
     assert (await failure_of(store, "Buy")).retry_delay_s == 90
     upstream.handler = json_answer({}, 503, **{"Retry-After": "7"})
     failure = await failure_of(store, "Buy")
     assert (failure.retry_delay_s, failure.action) == (7, "Try again in 7 seconds.")
+
+
+async def test_python_reads_which_limit_it_was_and_when_to_come_back(store: Store) -> None:
+    await store.channel.unary_unary("/store.v1.Store/Look")(b"")
+    failure = await failure_of(store, "Look")
+    assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+    assert failure.exhausted == (FieldViolation("looks", "1 call in 60 s"),)
+    assert (failure.title, failure.domain, failure.cause) == ("Not so fast", "seawall", "")
+    assert (failure.origin, failure.attempts, failure.should_retry) == ("gateway", 0, True)
+    assert failure.retry_delay_s is not None
+    assert 0 < failure.retry_delay_s <= 60
+
+
+async def test_python_reads_which_field_was_wrong(store: Store, upstream: Upstream) -> None:
+    failure = await failure_of(store, "Get")
+    assert (failure.code, failure.origin) == (grpc.StatusCode.INVALID_ARGUMENT, "caller")
+    assert [violation.field for violation in failure.violations] == ["id"]
+    assert upstream.requests == []
+
+
+async def test_a_client_that_retries_by_itself_is_told_not_to_where_the_catalog_says_never(
+    store: Store, upstream: Upstream
+) -> None:
+    upstream.handler = DECLINED
+    policy = {"maxAttempts": 5, "initialBackoff": "0.01s", "maxBackoff": "0.01s"}
+    policy |= {"backoffMultiplier": 1, "retryableStatusCodes": ["FAILED_PRECONDITION"]}
+    config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}]}
+    options = [("grpc.service_config", json.dumps(config)), ("grpc.enable_retries", 1)]
+    async with grpc.aio.insecure_channel(store.address, options=options) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary("/store.v1.Store/Buy")(b"")
+    assert read_failure(caught.value).reason == "CARD_DECLINED"
+    assert upstream.requests == ["POST /v1/buy"]
 
 
 # Go
@@ -214,9 +261,9 @@ def descriptors(protos: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def go(store: Running, go_details: str, descriptors: Path) -> Any:
+def go(store: Store, go_details: str, descriptors: Path) -> Any:
     async def told(method: str, *metadata: str) -> dict[str, Any]:
-        arguments = (store.gateway.address, f"/store.v1.Store/{method}", str(descriptors))
+        arguments = (store.address, f"/store.v1.Store/{method}", str(descriptors))
         done = await asyncio.to_thread(run_tool, go_details, *arguments, *metadata)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -228,9 +275,7 @@ def by_type(details: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {detail.pop("@type").rpartition("/")[2]: detail for detail in details}
 
 
-async def test_go_reads_a_reason_of_the_catalog(
-    go: Any, store: Running, upstream: Upstream
-) -> None:
+async def test_go_reads_a_reason_of_the_catalog(go: Any, store: Store, upstream: Upstream) -> None:
     upstream.handler = DECLINED
     told = await go("Buy", *GERMAN)
     assert (told["Code"], told["Domain"], told["Reason"]) == (
@@ -256,7 +301,7 @@ async def test_go_reads_a_reason_of_the_catalog(
     }
 
 
-async def test_go_reads_when_to_come_back_and_which_limit_it_was(go: Any, store: Running) -> None:
+async def test_go_reads_when_to_come_back_and_which_limit_it_was(go: Any, store: Store) -> None:
     await store.channel.unary_unary("/store.v1.Store/Look")(b"")
     told = await go("Look")
     assert (told["Code"], told["Domain"], told["Reason"]) == (
@@ -276,7 +321,7 @@ async def test_go_reads_which_field_was_wrong(go: Any) -> None:
     assert told["Fields"] == ["id"]
 
 
-async def test_a_page_of_html_reaches_nobody(go: Any, store: Running, upstream: Upstream) -> None:
+async def test_a_page_of_html_reaches_nobody(go: Any, store: Store, upstream: Upstream) -> None:
     upstream.handler = html
     told = await go("Buy")
     assert (told["Code"], told["Message"]) == ("Unavailable", "upstream 'default' answered 502")
@@ -288,11 +333,11 @@ async def test_a_page_of_html_reaches_nobody(go: Any, store: Running, upstream: 
 
 
 @pytest.fixture
-def grpcurl(store: Running) -> Any:
+def grpcurl(store: Store) -> Any:
     tool = find_tool("grpcurl")
 
     async def told(method: str, *flags: str) -> str:
-        arguments = ("-plaintext", *flags, store.gateway.address, f"store.v1.Store/{method}")
+        arguments = ("-plaintext", *flags, store.address, f"store.v1.Store/{method}")
         return (await asyncio.to_thread(run_tool, tool, *arguments)).stderr
 
     return told
@@ -338,7 +383,7 @@ async def test_grpcurl_prints_every_detail_as_json(grpcurl: Any, upstream: Upstr
     assert details["seawall.error.v1.UserMessage"]["title"] == "Karte abgelehnt"
 
 
-async def test_grpcurl_prints_limits_and_delays_as_json(grpcurl: Any, store: Running) -> None:
+async def test_grpcurl_prints_limits_and_delays_as_json(grpcurl: Any, store: Store) -> None:
     await store.channel.unary_unary("/store.v1.Store/Look")(b"")
     details = by_type(printed(await grpcurl("Look")))
     assert details["google.rpc.QuotaFailure"]["violations"] == [
@@ -352,11 +397,3 @@ async def test_grpcurl_prints_fields_at_fault_as_json(grpcurl: Any) -> None:
     details = by_type(printed(await grpcurl("Get")))
     (violation,) = camel(details["google.rpc.BadRequest"])["fieldViolations"]
     assert violation["field"] == "id"
-
-
-async def test_python_reads_the_same_limit(store: Running) -> None:
-    await store.channel.unary_unary("/store.v1.Store/Look")(b"")
-    failure = await failure_of(store, "Look")
-    assert failure.exhausted == (FieldViolation("looks", "1 call in 60 s"),)
-    assert (failure.title, failure.domain) == ("Not so fast", "seawall")
-    assert failure.attempts == 0

@@ -9,17 +9,23 @@
 
 Works with sync and aio stubs, and with servers that are no Seawall: what is not
 there is empty. Details are those of AIP-193 and seawall.error.v1.
+
+What stands before the gateway's own ErrorInfo is the upstream's. Of that, fields, limits
+and a delay are taken where the gateway tells none, a delay only where coming back helps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from seawall.error.v1.error_pb2 import UserMessage
 
 _KEY = "grpc-status-details-bin"
+_MAX_DIGITS = 18
+_Detail = TypeVar("_Detail", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Failure:
         domain: whose `reason` is: "seawall", or that of an error catalog.
         cause: the gateway's own reason, where `reason` is one of a catalog.
         exhausted: limits that are, and what they are.
-        localized: the catalog's sentence in the language that was asked for.
+        localized: the gateway's or its catalog's sentence in the language that was asked for.
     """
 
     code: grpc.StatusCode
@@ -88,58 +94,72 @@ def read_failure(error: grpc.RpcError) -> Failure:
     Args:
         error: as a stub raised it, sync or aio.
     """
-    status = _status(error)
-    info: dict[str, str] = {}
-    found: dict[str, object] = {}
-    for detail in status.details:
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-            told = error_details_pb2.ErrorInfo()
-            detail.Unpack(told)
-            if told.domain == "seawall" or "cause" in told.metadata:
-                info = dict(told.metadata)
-                found |= {"reason": told.reason, "domain": told.domain}
-            else:
-                found["upstream_reason"] = told.reason
-        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
-            retry = error_details_pb2.RetryInfo()
-            detail.Unpack(retry)
-            delay = retry.retry_delay
-            found["retry_delay_s"] = delay.seconds + delay.nanos / 1e9
-        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
-            bad = error_details_pb2.BadRequest()
-            detail.Unpack(bad)
-            found["violations"] = tuple(
-                FieldViolation(v.field, v.description) for v in bad.field_violations
-            )
-        elif detail.Is(error_details_pb2.QuotaFailure.DESCRIPTOR):
-            quota = error_details_pb2.QuotaFailure()
-            detail.Unpack(quota)
-            found["exhausted"] = tuple(
-                FieldViolation(v.subject, v.description) for v in quota.violations
-            )
-        elif detail.Is(error_details_pb2.LocalizedMessage.DESCRIPTOR):
-            words = error_details_pb2.LocalizedMessage()
-            detail.Unpack(words)
-            found["localized"] = words.message
-        elif detail.Is(UserMessage.DESCRIPTOR):
-            said = UserMessage()
-            detail.Unpack(said)
-            found |= {"title": said.title, "text": said.text, "action": said.action}
-            found["should_retry"] = said.should_retry
+    details = tuple(_status(error).details)
+    at = next((i for i in reversed(range(len(details))) if _is_own(details[i])), None)
+    theirs, own = (details, details) if at is None else (details[:at], details[at:])
+    info = error_details_pb2.ErrorInfo() if at is None else _one(own, error_details_pb2.ErrorInfo)
+    said = _one(own, UserMessage)
+    bad = error_details_pb2.BadRequest
+    quota = error_details_pb2.QuotaFailure
     return Failure(
         code=error.code(),
         message=error.details() or "",
-        origin=info.get("origin", ""),
-        upstream=info.get("upstream", ""),
-        http_status=_number(info.get("http_status")),
-        attempts=_number(info.get("attempts")),
-        cause=info.get("cause", ""),
-        **found,  # type: ignore[arg-type]  # values of several types, by the names of their fields
+        reason=info.reason,
+        origin=info.metadata.get("origin", ""),
+        upstream=info.metadata.get("upstream", ""),
+        http_status=_number(info.metadata.get("http_status")),
+        attempts=_number(info.metadata.get("attempts")),
+        should_retry=said.should_retry,
+        retry_delay_s=_delay_s(own, theirs if at is None or said.should_retry else ()),
+        violations=tuple(
+            FieldViolation(v.field, v.description)
+            for v in (_find(own, bad) or _one(theirs, bad)).field_violations
+        ),
+        title=said.title,
+        text=said.text,
+        action=said.action,
+        upstream_reason=_one(theirs, error_details_pb2.ErrorInfo).reason,
+        domain=info.domain,
+        cause=info.metadata.get("cause", ""),
+        exhausted=tuple(
+            FieldViolation(v.subject, v.description)
+            for v in (_find(own, quota) or _one(theirs, quota)).violations
+        ),
+        localized=_one(own, error_details_pb2.LocalizedMessage).message,
     )
 
 
+def _is_own(detail: Any) -> bool:
+    """Tell whether a detail is the ErrorInfo that begins what the gateway itself says."""
+    info = _find((detail,), error_details_pb2.ErrorInfo)
+    return info is not None and (info.domain == "seawall" or "cause" in info.metadata)
+
+
+def _delay_s(own: Sequence[Any], theirs: Sequence[Any]) -> float | None:
+    retry = error_details_pb2.RetryInfo
+    found = _find(own, retry) or _find(theirs, retry)
+    return found and found.retry_delay.seconds + found.retry_delay.nanos / 1e9
+
+
+def _one(details: Sequence[Any], kind: type[_Detail]) -> _Detail:
+    return _find(details, kind) or kind()
+
+
+def _find(details: Sequence[Any], kind: type[_Detail]) -> _Detail | None:
+    """Return the last detail of a type that can be read; None where there is none."""
+    for detail in reversed(details):
+        if detail.Is(kind.DESCRIPTOR):
+            found = kind()
+            try:
+                detail.Unpack(found)
+            except DecodeError:
+                continue
+            return found
+    return None
+
+
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() else None
+    return int(text) if text and text.isdecimal() and len(text) <= _MAX_DIGITS else None
 
 
 def _status(error: grpc.RpcError) -> status_pb2.Status:

@@ -38,9 +38,11 @@ def read_catalog(schema: Schema, document: Document, problems: Problems) -> Cata
                 problems.add(where, f"{at}{path}: {text}")
             package = enum.file.package
             entry = _entry(name, said, config.domain or package, language)
-            if entry is not None:
+            if (other := enums.get((package, name))) is not None:
+                problems.add(where, f"{at}: is a reason of {other[0]} ({other[1]}) already")
+            elif entry is not None:
                 of_packages.setdefault(package, {})[name] = entry
-                enums.setdefault((package, name), (enum.full_name, where))
+                enums[package, name] = (enum.full_name, where)
     said_here: dict[str, Entry] = {}
     for name in sorted(config.reasons):
         entry = _entry(name, config.reasons[name], config.domain, language)

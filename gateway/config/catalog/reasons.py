@@ -2,8 +2,8 @@
 
 Rules:
 1. An enum value with the option `seawall.error.v1.entry` is a reason, called like the value
-   without the prefix of its enum; its domain is the enum's package. Of several packages with
-   one reason, a service sees that of its own.
+   without the prefix of its enum; its domain is the enum's package. A package has a reason
+   once. Of several packages with one reason, a service sees that of its own.
 2. YAML says the whole of a reason, also of one that the protos have.
 3. `errors.domain` goes before both; a reason of YAML alone has the package of the service
    that tells it.

@@ -132,6 +132,18 @@ def test_an_enum_value_rewords_nothing_of_the_gateway() -> None:
     assert found(catalog(protos=body), "RATE_LIMITED").domain == "shop.v1"
 
 
+def test_a_package_has_a_reason_once(given: Given) -> None:
+    body = SERVICE + (
+        'import "seawall/error/v1/error.proto"; '
+        "enum One { ONE_NONE = 0; ONE_SLOW = 1 [(seawall.error.v1.entry) = {}]; } "
+        "enum Two { TWO_NONE = 0; TWO_SLOW = 1 [(seawall.error.v1.entry) = {}]; }"
+    )
+    (line,) = given.mistakes(body)
+    assert line == (
+        "shop.proto: shop.v1.Two: SLOW: is a reason of shop.v1.One (shop.proto) already"
+    )
+
+
 # From a policy to what names failures
 
 

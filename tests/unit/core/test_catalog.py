@@ -26,6 +26,10 @@ def rule(entry: Entry = ENTRY, **conditions: object) -> ErrorRule:
     return ErrorRule(entry=entry, **conditions)
 
 
+def broken() -> CallError:
+    return CallError(Code.INTERNAL, Reason.INTERNAL, "x")
+
+
 def with_body(body: object) -> CallError:
     error = answered(402)
     error.body = body
@@ -174,12 +178,33 @@ def test_what_is_not_to_be_tried_again_is_told_no_delay() -> None:
     assert named(rule(entry, codes=UNAVAILABLE), error).retry_after_s is None
 
 
-@pytest.mark.parametrize(("pushback_s", "told_s"), [(None, None), (5.0, -1), (-1, -1)])
-def test_a_client_that_retries_by_itself_is_told_not_to(pushback_s, told_s) -> None:
+@pytest.mark.parametrize("pushback_s", [None, 5.0, -1])
+def test_a_client_that_retries_by_itself_is_told_not_to(pushback_s) -> None:
     error = answered(503, 5)
     error.pushback_s = pushback_s
     never = Entry(name="A", domain="d", should_retry=False)
-    assert named(rule(never, codes=UNAVAILABLE), error).pushback_s == told_s
+    assert named(rule(never, codes=UNAVAILABLE), error).pushback_s == -1
+
+
+@pytest.mark.parametrize("pushback_s", [None, 5.0, -1])
+@pytest.mark.parametrize("should_retry", [None, True])
+def test_what_the_gateway_tells_such_a_client_stays_otherwise(pushback_s, should_retry) -> None:
+    error = answered(503, 5)
+    error.pushback_s = pushback_s
+    entry = Entry(name="A", domain="d", should_retry=should_retry)
+    assert named(rule(entry, codes=UNAVAILABLE), error).pushback_s == pushback_s
+
+
+def test_an_entry_that_says_again_has_its_delay_where_the_failure_said_never() -> None:
+    entry = Entry(name="A", domain="d", should_retry=True, retry_delay_s=30)
+    error = named(rule(entry, codes=frozenset((Code.INTERNAL,))), broken())
+    assert (error.transient, error.retry_after_s) == (True, 30)
+
+
+def test_an_entry_of_the_catalog_has_its_words_name_and_domain() -> None:
+    known = named(rule(codes=UNAVAILABLE), answered(503)).known_as
+    assert known is not None
+    assert (known.name, known.domain, known.words) == ("CARD_DECLINED", "shop.v1", ENTRY.words)
 
 
 def test_one_of_the_gateways_own_reasons_is_reworded() -> None:
@@ -249,6 +274,30 @@ def test_only_the_text_of_accept_language_is_read() -> None:
     assert error.known_as.language == "de"
 
 
+def test_a_single_letter_goes_with_what_it_introduces() -> None:
+    localized = {"de": Words("Nein"), "de-x": Words("Nee")}
+    entry = Entry(name="A", domain="d", localized=localized)
+    known = named(rule(entry, codes=UNAVAILABLE), answered(503), "de-x-private").known_as
+    assert known is not None
+    assert known.words.title == "Nein"
+
+
+def test_no_more_than_the_beginning_of_a_long_header_is_read() -> None:
+    for blanks, language in ((10, "de"), (300, "")):
+        accepted = f"es,{' ' * blanks}de"
+        known = named(rule(MANY, codes=UNAVAILABLE), answered(503), accepted).known_as
+        assert known is not None
+        assert known.language == language
+
+
+def test_several_fields_of_accept_language_are_one_list() -> None:
+    metadata = (("accept-language", "es, de;q=0.5"), ("accept-language", "pt-BR;q=0.9"))
+    error = answered(503)
+    ErrorNames([rule(MANY, codes=UNAVAILABLE)])(new_call(FakeClock(), metadata=metadata), error)
+    assert error.known_as is not None
+    assert error.known_as.language == "pt-BR"
+
+
 @pytest.mark.parametrize(
     ("accepted", "found"),
     [
@@ -257,6 +306,7 @@ def test_only_the_text_of_accept_language_is_read() -> None:
         ("de;q=0.5, en", ("en", "de")),
         ("de;q=0.5,en;q=0.5", ("de", "en")),
         ("de; q=0.5 , en ;q=0.6", ("en", "de")),
+        ("de;Q=0.5, en", ("en", "de")),
         ("de;q=0", ()),
         ("de;q=2", ()),
         ("de;q=nan", ()),

@@ -174,10 +174,18 @@ def test_a_reason_of_the_catalog_keeps_the_gateways_as_its_cause() -> None:
 
 def test_a_reworded_reason_of_the_gateway_has_no_cause() -> None:
     own = KnownReason(name="RATE_LIMITED", domain="seawall", words=Words("Langsam"))
-    info = detail(status_of(named(own)), error_details_pb2.ErrorInfo)
+    error = named(own, reason=Reason.RATE_LIMITED)
+    info = detail(status_of(error), error_details_pb2.ErrorInfo)
     assert isinstance(info, error_details_pb2.ErrorInfo)
     assert (info.reason, info.domain) == ("RATE_LIMITED", "seawall")
     assert "cause" not in info.metadata
+
+
+def test_a_reason_of_a_service_without_a_package_has_a_cause_too() -> None:
+    known = KnownReason(name="OURS", domain="seawall", words=Words())
+    info = detail(status_of(named(known)), error_details_pb2.ErrorInfo)
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert (info.reason, info.metadata["cause"]) == ("OURS", "UPSTREAM_STATUS")
 
 
 def test_people_are_told_the_catalogs_words_as_they_are_written() -> None:
@@ -312,3 +320,98 @@ def test_a_message_is_cut_by_its_length_on_the_wire() -> None:
         plain = sum(0x20 <= byte <= 0x7E and byte != 0x25 for byte in encoded)
         assert plain + 3 * (len(encoded) - plain) <= 1024 + 9
         assert message.endswith("…")
+
+
+# What cannot be said as it is
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\udcff x", "é\ud800" * 3_000])
+def test_half_characters_are_question_marks(text: str) -> None:
+    known = KnownReason(name="A", domain="d", words=Words(text, text, text), language="de")
+    error = named(
+        known,
+        message=text,
+        upstream=text,
+        violations=[Violation(text, text)],
+        exhausted=[Violation(text, text)],
+    )
+    status = status_of(error)
+    assert "?" in status.message
+    said = detail(status, UserMessage)
+    assert isinstance(said, UserMessage)
+    assert "?" in said.title
+    assert "?" in said.text
+    assert "?" in said.action
+
+
+@pytest.mark.parametrize(("told_s", "delay_s"), [(-0.5, 0), (0.0, 0), (1e10, 1e10)])
+def test_a_delay_is_one_that_a_duration_can_hold(told_s: float, delay_s: float) -> None:
+    error = CallError(Code.UNAVAILABLE, Reason.UPSTREAM_STATUS, "x", retry_after_s=told_s)
+    retry = detail(status_of(error), error_details_pb2.RetryInfo)
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    assert (retry.retry_delay.seconds, retry.retry_delay.nanos) == (delay_s, 0)
+
+
+@pytest.mark.parametrize(
+    ("known_as", "transient", "kept"),
+    [(KNOWN, False, False), (KNOWN, True, True), (None, False, True), (None, True, True)],
+)
+def test_a_delay_of_the_upstream_goes_where_the_catalog_says_never(
+    known_as: KnownReason | None, transient: bool, kept: bool
+) -> None:
+    packed = []
+    for one in (
+        error_details_pb2.RetryInfo(retry_delay={"seconds": 5}),
+        error_details_pb2.ErrorInfo(reason="STOCK"),
+    ):
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(one)
+    error = CallError(
+        Code.UNAVAILABLE,
+        Reason.UPSTREAM_STATUS,
+        "x",
+        transient=transient,
+        known_as=known_as,
+        details=[one.SerializeToString() for one in packed],
+    )
+    told = kinds(status_of(error))
+    assert told[: 2 + kept] == (["RetryInfo"] if kept else []) + ["ErrorInfo"] * 2
+    assert told.count("RetryInfo") == kept
+
+
+@pytest.mark.parametrize(
+    ("pushback_s", "told"), [(None, None), (-1, "-1"), (0.0, "0"), (1.5, "1500")]
+)
+def test_clients_that_retry_by_themselves_are_told(
+    pushback_s: float | None, told: str | None
+) -> None:
+    error = CallError(Code.UNAVAILABLE, Reason.OVERLOADED, "x", pushback_s=pushback_s)
+    _, _, trailers = to_trailers(error, 0)
+    assert dict(trailers).get("grpc-retry-pushback-ms") == told
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (CallError(Code.ABORTED, Reason.UPSTREAM_STATUS, "x", http_status=409), "Correct the"),
+        (
+            CallError(
+                Code.UNAVAILABLE,
+                Reason.UPSTREAM_STATUS,
+                "x",
+                transient=True,
+                http_status=503,
+                retry_after_s=7,
+            ),
+            "Try again in 7 seconds.",
+        ),
+    ],
+)
+def test_people_are_told_whether_and_when_to_come_back(error: CallError, action: str) -> None:
+    said = detail(status_of(error), UserMessage)
+    assert isinstance(said, UserMessage)
+    assert said.should_retry is error.transient
+    assert said.action.startswith(action)
+    assert said.HasField("retry_delay") is (error.retry_after_s is not None)
+    if error.retry_after_s is not None:
+        assert said.retry_delay.seconds == error.retry_after_s

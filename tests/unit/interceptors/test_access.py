@@ -93,6 +93,38 @@ async def test_a_failure_is_named_once_when_the_call_is_over():
     assert ended.code is Code.FAILED_PRECONDITION
 
 
+async def test_the_failure_that_others_hold_stays_what_happened():
+    clock = FakeClock()
+    shared = answered(503, 5)
+    happened = failed(shared)
+
+    def name_error(_call: Call, error: CallError) -> None:
+        error.code, error.retry_after_s = Code.FAILED_PRECONDITION, None
+
+    async def fails(_call: Call) -> Outcome:
+        return happened
+
+    recorder = Recorder()
+    interceptor = AccessInterceptor(clock, Events([recorder]), name_error)
+    for _ in range(2):
+        outcome = await interceptor(new_call(clock), fails)
+        assert outcome.error is not None
+        assert outcome.error.code is Code.FAILED_PRECONDITION
+        assert outcome.kind is happened.kind
+    assert (shared.code, shared.retry_after_s) == (Code.UNAVAILABLE, 5)
+    assert [event.outcome.error is shared for event in recorder] == [False, False]
+
+
+async def test_a_failure_that_nobody_names_is_told_as_it_is():
+    clock = FakeClock()
+    happened = failed(answered(503))
+
+    async def fails(_call: Call) -> Outcome:
+        return happened
+
+    assert await AccessInterceptor(clock, Events())(new_call(clock), fails) is happened
+
+
 async def test_a_success_is_named_by_nobody():
     clock = FakeClock()
     named: list[CallError] = []

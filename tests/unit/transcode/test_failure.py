@@ -197,6 +197,20 @@ def test_retry_after_is_read_from_the_answer():
     assert failure(status=503).retry_after_s is None
 
 
+@pytest.mark.parametrize("status", [400, 409, 413, 429, 500, 501, 503, 599])
+def test_who_says_when_to_come_back_says_that_it_helps(status):
+    error = failure(status=status, **{"retry-after": "7"})
+    assert (error.transient, error.retry_after_s) == (True, 7)
+    unread = failure(status=status, **{"retry-after": "soon"})
+    assert (unread.transient, unread.retry_after_s) == (status in (429, 503), None)
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_the_delay_of_a_redirect_is_not_about_the_same_call(status):
+    error = failure(status=status, **{"retry-after": "7"})
+    assert (error.transient, error.retry_after_s) == (False, None)
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
