@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
 from rich.table import Table
 from seawall.policy.v1.policy_pb2 import UpstreamPolicy
 
@@ -49,6 +50,10 @@ def _rows(message: Any, origins: dict[str, str], at: str = "") -> list[tuple[str
         if path not in origins and hasattr(value, "ListFields"):
             rows += _rows(value, origins, f"{path}.")
             continue
+        if _is_map_of_messages(field):
+            for key in sorted(value):
+                rows += _rows(value[key], origins, f"{path}.{key}.")
+            continue
         shown = plain[field.name]
         if isinstance(shown, list):
             shown = ", ".join(map(str, shown))
@@ -65,6 +70,13 @@ def _rows(message: Any, origins: dict[str, str], at: str = "") -> list[tuple[str
         shown_paths = {path for path, _, _ in rows}
         rows += [(p, "(empty)", origins[p]) for p in origins if p not in shown_paths]
     return rows
+
+
+def _is_map_of_messages(field: FieldDescriptor) -> bool:
+    entry = field.message_type
+    if entry is None or not entry.GetOptions().map_entry:
+        return False
+    return entry.fields_by_name["value"].message_type is not None
 
 
 class _Shape(NamedTuple):

@@ -159,7 +159,9 @@ def new_api_key(caller: str, roles: Sequence[str], *, as_json: bool) -> None:
         print(json.dumps({"key": key, "caller": caller, "sha256": digest, "roles": list(roles)}))
         return
     print(f"key: {key}")
-    print("It is shown this once; the gateway needs its hash only:")
+    print("It is shown this once; the gateway needs its hash only. In a file of keys, or in")
+    print("identity.providers.NAME.api_keys of the configuration:")
+    print("keys:")
     print(f"  - caller: {json.dumps(caller)}")
     print(f"    sha256: {digest}")
     if roles:

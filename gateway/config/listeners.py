@@ -74,6 +74,14 @@ def listener_options(document: Document, flag: str | None) -> tuple[ListenerOpti
         Problem(document.where(key), f"{key}: {text}")
         for key, text in listener_mistakes(config, None if flag else document.folder)
     ]
+    if flag and config.listeners:
+        problems.append(
+            Problem(
+                "--listen",
+                f"{document.where('listeners')} says where to listen, with what TLS and for whom; "
+                "change it there, or take `listeners` out",
+            )
+        )
     if problems:
         raise ConfigError(problems)
     if flag or not config.listeners:

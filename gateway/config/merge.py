@@ -179,8 +179,15 @@ def _apply_map(
 def _empty(merged: Merged, path: str, level: Level) -> None:
     into, origins = merged
     *parents, last = path.split(".")
+    if "[" in path:
+        return  # within an element: the whole list is what this level says it is
     for parent in parents:
-        into = getattr(into, parent)
+        if isinstance(into, Message):
+            into = getattr(into, parent)
+        elif parent in into:  # a key of a map; values that are no messages are replaced whole
+            into = into[parent]
+        else:
+            return
         if getattr(into, "disabled", False):
             return
     if level.name == "flag" and path not in origins:

@@ -9,12 +9,14 @@ They have no upstream, so that most of a policy says nothing of them. Rules:
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway.config import builtin
 from gateway.config.document import Document
 from gateway.config.levels import yaml_level
+from gateway.config.limits.merged import effective_limit_mistakes
 from gateway.config.merge import Level, Merged, merge
 from gateway.config.problems import Problems
 from gateway.config.suggest import no_such
@@ -29,6 +31,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 }
 """Every service of the gateway's own, served or not, and its methods."""
 
+_NO_REQUEST: Any = MethodPolicy.DESCRIPTOR
+"""Stands for requests whose fields nobody looks at."""
 _IF_ENABLED = {
     "seawall.admin.v1.AdminService": "admin",
     "envoy.service.ratelimit.v3.RateLimitService": "rate_limit_service",
@@ -63,6 +67,27 @@ def check_own(document: Document, problems: Problems) -> None:
             if method not in methods:
                 key = f"{at}.methods.{method}"
                 problems.add(document.where(key), f"{key}: {no_such('method', method, methods)}")
+        _check_limits(name, methods, document, problems)
+
+
+def _check_limits(
+    service: str, methods: Iterable[str], document: Document, problems: Problems
+) -> None:
+    """Find what is wrong with the limits of a service once its levels are merged."""
+    policies = own_policies(document, [MethodInfo(service, method) for method in methods])
+    for method, (policy, _) in policies.items():
+        found = [
+            *effective_limit_mistakes(policy, _NO_REQUEST),
+            *(
+                (f"rate_limits.{name}.by", "its requests are not looked into: no field is a key")
+                for name, limit in policy.rate_limits.items()
+                if any(entry.startswith("field:") for entry in limit.by)
+            ),
+        ]
+        at = f"services.{service}"
+        for path, text in found:
+            if not path.partition(".by[")[1]:
+                problems.add(document.where(at), f"{method.full_name}: {path}: {text}")
 
 
 def _mistakes(policy: MethodPolicy) -> Iterator[tuple[str, str]]:

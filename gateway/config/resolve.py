@@ -18,6 +18,7 @@ from gateway.config.compositions import Composition, compositions, fallback_upst
 from gateway.config.document import Document
 from gateway.config.doubts import doubts
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
+from gateway.config.identity import listener_auth_doubts
 from gateway.config.lent import lent_doubts
 from gateway.config.levels import MethodLevels
 from gateway.config.limits.merged import effective_limit_mistakes
@@ -152,7 +153,7 @@ def resolve(
     warnings = (
         *doubts(methods, tuple(elsewhere.values()), tuple(used.values()), identity),
         *lent_doubts(methods, composed, identity),
-        *_file_doubts(document),
+        *_file_doubts(document, methods),
         *_catalog_doubts(catalog, (*methods, *elsewhere.values()), document),
     )
     return Resolved(methods, used, tuple(left_out), composed, elsewhere, warnings, catalog)
@@ -166,7 +167,10 @@ def _catalog_doubts(
         yield Problem(file or document.where(what), f"{what}: {why}")
 
 
-def _file_doubts(document: Document) -> Iterator[Problem]:
+def _file_doubts(document: Document, methods: Sequence[EffectiveMethod]) -> Iterator[Problem]:
+    served = ((m.method.service, m.method.full_name, m.policy.auth) for m in methods)
+    for path, text in listener_auth_doubts(document.config.listeners, served):
+        yield Problem(document.where(path), f"{path}: {text}")
     for path, text in state_doubts(document.config.state, document.referenced):
         yield Problem(document.where(f"state.{path}"), f"state.{path}: {text}")
 

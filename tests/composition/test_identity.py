@@ -108,6 +108,7 @@ async def test_a_key_opens_and_a_role_opens_more(keyed: Running) -> None:
     assert await ask(keyed, f"{ORDERS}/CancelOrder", ("x-api-key", USER)) is None
     failure = await refused(keyed, f"{ORDERS}/DeleteOrder", ("x-api-key", USER))
     assert failure.code is grpc.StatusCode.PERMISSION_DENIED
+    assert keyed.of(CallEnded)[-1].call.identity.name == "user"  # the log says who tried
     assert "admin" in failure.message
     assert await ask(keyed, f"{ORDERS}/DeleteOrder", ("x-api-key", ADMIN)) is None
 

@@ -401,13 +401,14 @@ async def test_nothing_is_left_open_where_one_of_several_addresses_is_taken(file
         assert await call_once(running.gateway.addresses[0]) == "OK"
 
 
-def test_the_flag_beats_the_listeners_of_the_file(tmp_path):
+def test_the_flag_does_not_silently_take_the_place_of_listeners_and_their_tls(tmp_path):
     path = tmp_path / "seawall.yaml"
     path.write_text(TLS)
     settings = Settings(proto=PROTOS, config=path, listen="127.0.0.1:0")
-    with pytest.raises(ConfigError) as without_upstream:
+    with pytest.raises(ConfigError) as raised:
         load(settings)
-    assert "tls" not in str(without_upstream.value)
+    assert "--listen: " in str(raised.value)
+    assert "change it there, or take `listeners` out" in str(raised.value)
 
 
 async def test_calls_of_the_shorthand_name_no_listener(tmp_path):

@@ -297,6 +297,7 @@ def test_a_key_is_printed_once_with_what_the_configuration_needs() -> None:
 
 def test_what_is_printed_of_a_key_is_yaml_that_is_taken(tmp_path: Path) -> None:
     printed = answer("key", "it's me: billing", "--role", "a").splitlines()
+    assert "keys:" in printed
     entry = "\n".join(f"        {line}" for line in printed if line.startswith("  "))
     config = tmp_path / "seawall.yaml"
     config.write_text(
@@ -326,6 +327,8 @@ def test_explain_says_who_may_call_and_names_the_limits(tmp_path: Path) -> None:
     assert f"rate limit {SERVICE}:all (9 in 60 s)" in text
     mine = f"{SERVICE}/GetOrder:mine"
     assert f"rate limit {mine} (5 in 900 s, by caller and metadata:x-a)" in text
+    assert "rate_limits.mine.requests 5 method" in text
+    assert "(empty)" not in text
     told = json.loads(seawall(*arguments, "--format", "json").stdout)
     assert told["auth"] == {"mode": "REQUIRED", "providers": [], "roles": ["admin"]}
     assert told["rate_limits"] == [f"{SERVICE}:all", mine]

@@ -118,6 +118,12 @@ def reference_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
                     "references are followed in YAML only, and reflection shows proto options "
                     "to every caller; say it in the configuration file",
                 )
+            elif is_credential(name):
+                yield (
+                    f"{path}.{name}",
+                    "reads like a secret, and reflection shows proto options to every caller; "
+                    "say it in the configuration file",
+                )
 
 
 def field_mistakes(policy: FieldPolicy, kind: str) -> Iterator[Mistake]:

@@ -9,6 +9,7 @@ from gateway.config.identity.auth import (
     auth_doubts,
     auth_mistakes,
     auth_options,
+    listener_auth_doubts,
     listener_auth_mistakes,
     listener_auth_options,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "auth_mistakes",
     "auth_options",
     "identity_mistakes",
+    "listener_auth_doubts",
     "listener_auth_mistakes",
     "listener_auth_options",
     "provider_options",

@@ -63,6 +63,33 @@ def auth_doubts(auth: AuthPolicy, identity: Identity) -> Iterator[Mistake]:
         yield "auth.roles", f"no identity provider that counts here gives the role {role!r}"
 
 
+def listener_auth_doubts(
+    listeners: Sequence[Listener], methods: Iterable[tuple[str, str, AuthPolicy]]
+) -> Iterator[Mistake]:
+    """Yield listeners that open what asks for roles elsewhere, by paths from the file's top.
+
+    Args:
+        listeners: of the configuration.
+        methods: service, full name and merged policy of each that is served.
+    """
+    known = list(methods)
+    for i, listener in enumerate(listeners):
+        if listener.auth != AuthPolicy.NONE:
+            continue
+        opened = [
+            name
+            for service, name, auth in known
+            if auth.roles and (not listener.services or service in listener.services)
+        ]
+        if opened:
+            more = f" and {len(opened) - 1} more" if len(opened) > 1 else ""
+            yield (
+                f"listeners[{i}].auth",
+                f"NONE opens {opened[0]}{more} to everybody, which elsewhere asks for a role; say "
+                "`services`, or leave `auth` out",
+            )
+
+
 def auth_options(auth: AuthPolicy, identity: Identity) -> AuthOptions:
     """Return the options of a method.
 

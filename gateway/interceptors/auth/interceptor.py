@@ -64,11 +64,11 @@ class AuthInterceptor:
     def _decide(
         self, rule: Rule, call: Call, found: Identity | CallError | None
     ) -> CallError | None:
+        if isinstance(found, Identity):
+            call.identity = found  # who was refused for want of a role is known too
         error = found if isinstance(found, CallError) else rule.refuse(found)
         if error is not None:
             self._events.emit(CallRefused(call, self.name, error))
-        elif isinstance(found, Identity):
-            call.identity = found
         return error
 
 

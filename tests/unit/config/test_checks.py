@@ -8,7 +8,12 @@ from seawall.config.v1.config_pb2 import GatewayConfig
 from seawall.policy.v1.policy_pb2 import MethodPolicy, RetryPolicy, UpstreamPolicy
 
 from gateway.config import builtin
-from gateway.config.checks import config_mistakes, method_mistakes, upstream_mistakes
+from gateway.config.checks import (
+    config_mistakes,
+    method_mistakes,
+    reference_mistakes,
+    upstream_mistakes,
+)
 from gateway.config.url import url_mistake
 
 
@@ -321,3 +326,16 @@ def test_a_credential_is_no_key_of_a_breaker(key: str, name: str) -> None:
 def test_other_names_are_keys_of_breakers(name: str) -> None:
     assert of_method({"breaker": {"key_metadata": name}}) == {}
     assert of_method({"breaker": {"key_field": name}}) == {}
+
+
+def test_a_fixed_credential_in_a_proto_is_a_mistake() -> None:
+    policy = json_format.ParseDict(
+        {
+            "headers": {"set": {"x-api-key": "abc", "accept": "application/json"}},
+            "request": {"query": {"access_token": "abc", "version": "2"}},
+        },
+        MethodPolicy(),
+    )
+    found = dict(reference_mistakes(policy))
+    assert set(found) == {"headers.set.x-api-key", "request.query.access_token"}
+    assert all("reads like a secret" in text for text in found.values())

@@ -108,7 +108,7 @@ def test_the_example_of_the_edge_serves(given: Given) -> None:
     resolved = resolve(schema, document, Flags(), {})
     assert [str(problem) for problem in resolved.warnings] == []
     listeners = listener_options(document, None)
-    assert [str(listener.listen) for listener in listeners] == ["0.0.0.0:50051", "127.0.0.1:50052"]
+    assert [str(listener.listen) for listener in listeners] == ["0.0.0.0:50051", "0.0.0.0:50052"]
 
 
 def test_the_example_has_every_field(example: Resolved, given: Given) -> None:

@@ -56,3 +56,26 @@ def test_a_part_that_asks_for_more_is_told(
 )
 def test_what_asks_for_as_much_is_fine(overview: str, secret: str, given: Given) -> None:
     assert warnings(given, overview, secret) == []
+
+
+@pytest.mark.parametrize(
+    ("listener", "warned"),
+    [
+        ("auth: NONE", True),
+        ("auth: NONE, services: [shop.v1.Orders]", True),
+        ("auth: NONE, services: [grpc.health.v1.Health]", False),
+        ("auth: OPTIONAL", False),
+    ],
+)
+def test_a_listener_that_opens_what_asks_for_a_role_is_told(
+    listener: str, warned: bool, given: Given
+) -> None:
+    yaml = IDENTITY + (
+        f"listeners: [{{listen: '127.0.0.1:1', {listener}}}, {{listen: '127.0.0.1:2'}}]\n"
+        "services: {shop.v1.Orders: {methods: {GetSecret: {auth: {roles: [admin]}}, "
+        "GetOverview: {auth: {roles: [admin]}, fan_out: {branches: "
+        "[{method: shop.v1.Orders/GetOrder, field: order}]}}}}}\n"
+    )
+    told = [str(problem) for problem in given.served(PROTOS, yaml).warnings]
+    assert (len(told) == 1 and "NONE opens shop.v1.Orders/GetSecret" in told[0]) == warned
+    assert warned or told == []

@@ -89,15 +89,20 @@ def test_listeners_have_names_files_and_services_of_their_own(files):
     assert probes.own_only
 
 
-def test_the_flag_beats_the_file_and_needs_none_of_its_files(tmp_path):
-    (one,) = options(tmp_path, LISTENERS, "127.0.0.1:1")
+def test_the_flag_beats_the_shorthand_of_the_file(tmp_path):
+    (one,) = options(tmp_path, "listen: 127.0.0.1:2", "127.0.0.1:1")
     assert (one.listen, one.name, one.where) == (Address("127.0.0.1", 1), "", "--listen")
     assert one.tls is None
 
 
 def test_a_flag_that_is_no_address_is_told_as_one(tmp_path):
     with pytest.raises(ConfigError, match=r"^--listen: 'here' is not HOST:PORT"):
-        options(tmp_path, LISTENERS, "here")
+        options(tmp_path, "listen: 127.0.0.1:2", "here")
+
+
+def test_the_flag_does_not_take_the_place_of_listeners(tmp_path):
+    with pytest.raises(ConfigError, match=r"^--listen: .*seawall\.yaml:1 says where to listen"):
+        options(tmp_path, LISTENERS, "127.0.0.1:1")
 
 
 def test_every_mistake_is_told_at_once_with_its_line(tmp_path):

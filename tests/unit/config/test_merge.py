@@ -244,3 +244,24 @@ def test_an_empty_map_takes_all_keys_away() -> None:
     taken = Level("method", "", MethodPolicy(), emptied=frozenset({"rate_limits"}))
     merged, _ = merge([*levels, taken])
     assert not merged.rate_limits
+
+
+def test_an_empty_list_within_a_key_takes_back_what_was_said_of_it() -> None:
+    before = _limits("service", logins={"requests": 5, "by": ["caller"]})
+    said = json_format.ParseDict({"rate_limits": {"logins": {"requests": 6}}}, MethodPolicy())
+    emptied = frozenset({"rate_limits.logins.by", "rate_limits.nobody.by"})
+    merged, origins = merge([_TEMPLATE, before, Level("method", "", said, emptied=emptied)])
+    assert list(merged.rate_limits["logins"].by) == []
+    assert origins["rate_limits.logins.by"] == "method"
+    assert list(merged.rate_limits) == ["logins"]
+
+
+def test_an_empty_list_or_map_within_an_element_is_the_elements_own() -> None:
+    said = json_format.ParseDict(
+        {"fallback": {"steps": [{"answer": "{}"}]}, "errors": {"rules": [{"reason": "A"}]}},
+        MethodPolicy(),
+    )
+    emptied = frozenset({"fallback.steps[0].request", "errors.rules[0].http_statuses"})
+    merged, _ = merge([_TEMPLATE, Level("method", "", said, emptied=emptied)])
+    assert merged.fallback.steps[0].answer == "{}"
+    assert merged.errors.rules[0].reason == "A"

@@ -74,3 +74,20 @@ def test_some_are_served_only_where_they_are_enabled(given: Given, enabled: bool
     served = own_served(given.document(yaml))
     optional = {"seawall.admin.v1.AdminService", "envoy.service.ratelimit.v3.RateLimitService"}
     assert served == set(METHODS) - (set() if enabled else optional)
+
+
+@pytest.mark.parametrize(
+    ("limit", "what"),
+    [
+        ("{per: 1s}", "rate_limits.a.requests: must be said"),
+        ("{requests: 1, burst: 2}", "rate_limits.a.burst: is for 'algorithm: GCRA' only"),
+        ("{requests: 1, by: ['field:service']}", "rate_limits.a.by: its requests are not looked"),
+    ],
+)
+def test_limits_of_own_services_are_looked_at_as_a_whole(
+    limit: str, what: str, given: Given
+) -> None:
+    check = f"{{Check: {{rate_limits: {{a: {limit}}}}}}}"
+    yaml = f"services: {{grpc.health.v1.Health: {{methods: {check}}}}}\n"
+    (mistake,) = mistakes(given, yaml)
+    assert mistake.startswith(f"seawall.yaml:1: grpc.health.v1.Health/Check: {what}")
