@@ -102,8 +102,12 @@ class _Values:
     def idle(self) -> Iterator[Problem]:
         """Yield what does nothing for anybody."""
         for (path, origin), (name, why) in self._idle.items():
-            if (path, origin) not in self._used:
-                yield Problem(_where(origin), f"{name}: {path} has no effect, because {why}")
+            if (path, origin) in self._used:
+                continue
+            told = f"{name}: {path} has no effect, because {why}"
+            if path == "auth.roles":  # it has one: nobody is let in
+                told = f"{name}: nobody can call it: {path}: {why}"
+            yield Problem(_where(origin), told)
 
 
 def _where(origin: str) -> str:

@@ -2,8 +2,8 @@
 
 `listen` (flag: --listen) is the shorthand for one listener without TLS that serves
 everything. Rules:
-1. The flag beats what the file says, `listeners` included. It is meant for one start of a
-   gateway on a developer's machine: their files need not be there then.
+1. The flag beats `listen`. Beside `listeners` it is a mistake: nobody is to lose TLS and what
+   is asked of callers by a flag.
 2. `listen` beside `listeners` is a mistake: nobody knows which one is meant.
 3. A listener is called by its address as the file writes it, so that no two may be the same.
    The shorthand is called "".
