@@ -36,11 +36,12 @@ _CODES = frozenset(
     (
         *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"),
         *("unsupported_grant_type", "invalid_scope", "invalid_target", "access_denied"),
-        *("temporarily_unavailable", "server_error"),
+        *("temporarily_unavailable", "server_error", "invalid_token"),
     )
 )
-_OF_THE_SUBJECT = frozenset(("invalid_grant", "invalid_request"))
-"""Codes by which a server refuses the subject token (RFC 8693, 2.2.2)."""
+_OF_THE_GATEWAY = frozenset(("invalid_client", "unauthorized_client"))
+"""Codes by which a server refuses who asks. Any other 4xx but 429 refuses the subject token
+(RFC 8693, 2.2.2): one caller's token must not stop the exchange for all."""
 
 
 class Grant(NamedTuple):
@@ -174,7 +175,10 @@ def _failure(answer: HttpAnswer, exchanges: bool) -> Failure:
     return Failure(
         f"answered {answer.status}" + (f" ({known})" if known else ""),
         float(retry_after) if retry_after.isdigit() and len(retry_after) < 9 else None,
-        exchanges and answer.status == 400 and known in _OF_THE_SUBJECT,
+        exchanges
+        and 400 <= answer.status < 500
+        and answer.status not in (408, 429)
+        and known not in _OF_THE_GATEWAY,
     )
 
 

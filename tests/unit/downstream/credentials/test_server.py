@@ -10,7 +10,7 @@ from unit.downstream.credentials.tokens import SECRET, asking
 from gateway.core.errors import Reason
 from gateway.core.http import HttpAnswer
 from gateway.downstream.credentials import Caller, CredentialOptions, OAuth2Options
-from gateway.downstream.credentials.server import Failure, Grant, read_grant
+from gateway.downstream.credentials.server import Failure, Grant, _failure, read_grant
 
 CALLER = ("authorization", "Bearer alice")
 
@@ -124,3 +124,39 @@ def test_nothing_that_is_kept_shows_a_secret():
     assert "hunter2" not in repr(options)
     assert "hunter2" not in repr(Grant("hunter2", 1.0))
     assert isinstance(read_grant(HttpAnswer(200, {}, b"{}")), Failure)
+
+
+def _of_subject(status: int, code: str, *, exchanges: bool = True) -> bool:
+    body = orjson.dumps({"error": code}) if code else b""
+    return _failure(HttpAnswer(status, {}, body), exchanges).of_subject
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "invalid_grant"),
+        (400, "invalid_request"),
+        (400, "invalid_token"),
+        (401, "invalid_grant"),
+        (403, "access_denied"),
+        (400, ""),
+    ],
+)
+def test_a_refusal_of_an_exchange_is_of_the_token_that_was_sent(status: int, code: str) -> None:
+    assert _of_subject(status, code)
+    assert not _of_subject(status, code, exchanges=False)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "invalid_client"),
+        (400, "unauthorized_client"),
+        (408, ""),
+        (429, ""),
+        (500, "server_error"),
+        (503, "temporarily_unavailable"),
+    ],
+)
+def test_what_refuses_the_gateway_or_fails_is_of_no_token(status: int, code: str) -> None:
+    assert not _of_subject(status, code)
