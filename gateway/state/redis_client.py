@@ -101,6 +101,7 @@ class RedisClient:
             host, port = await self._address()
             connection = self._connection(host, port)
             try:
+                # The library is typed but for this method, and for what Sentinel is made with.
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await self._check(connection)
             except BaseException:
@@ -118,7 +119,7 @@ class RedisClient:
             "socket_connect_timeout": _SENTINEL_TIMEOUT_S,
             "retry": None,
         }
-        sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        sentinel = Sentinel(  # type: ignore[no-untyped-call]  # as above
             self._url.endpoints, sentinel_kwargs=timeouts
         )
         async with sentinel as sentinels:

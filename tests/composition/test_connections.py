@@ -165,7 +165,7 @@ async def test_a_client_that_ignores_the_bound_of_calls_gets_no_more_of_them():
             for _ in range(200):
                 client.call("/t/Unary")
             assert await soon(lambda: handler.inside == 5)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # that nothing comes any more can only be waited for
         assert handler.most <= 5
         assert handler.begun <= 5
         async with channel(address) as other:
@@ -215,7 +215,7 @@ async def test_a_client_that_pings_too_often_is_sent_away():
             patient.read()
             for _ in range(5):
                 patient.ping()
-                await asyncio.sleep(0.35)
+                await asyncio.sleep(0.35)  # gRPC's own clock counts pings
             assert patient.goaway is None
             assert not patient.closed.is_set()
 
@@ -228,7 +228,7 @@ async def test_a_client_that_does_not_answer_is_taken_for_gone():
                 for client in (there, gone):
                     client.read()
                 await asyncio.wait_for(gone.closed.wait(), 5)
-                await asyncio.sleep(0.7)
+                await asyncio.sleep(0.7)  # twice gRPC's own interval
                 assert not there.closed.is_set()
                 assert there.got[PING] > 1
 
@@ -256,7 +256,7 @@ async def test_connections_end_at_their_age_give_or_take_a_tenth():
 @pytest.mark.parametrize(("grace_s", "ends"), [(None, "OK"), (0.3, "UNAVAILABLE")])
 async def test_calls_on_an_old_connection_have_the_grace(grace_s, ends):
     handler = Handler()
-    handler.until = lambda: asyncio.sleep(1.5)
+    handler.until = lambda: asyncio.sleep(1.5)  # longer than age and grace on gRPC's clock
     async with serving(handler, max_age_s=0.5, max_age_grace_s=grace_s) as address:
         async with channel(address, enable_retries=0) as over:
             assert await unary(over) == ends
@@ -336,10 +336,10 @@ async def test_a_stream_that_nobody_reads_is_written_no_further_and_ends_at_its_
         before = resident()
         client = await unread(address, "/t/Stream", streams, "2S")
         assert await soon(lambda: handler.begun == streams and client.got[DATA] > 0)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # until the buffers of both ends are full, however many those are
         written = handler.written
         grown = resident() - before
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # that nothing more is written can only be waited for
         assert handler.written == written
         assert written < 10 * streams
         assert grown < 20 * streams * len(handler.answer)

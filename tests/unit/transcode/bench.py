@@ -12,7 +12,7 @@ from transcode.v1 import kinds_pb2 as pb
 from unit.transcode.schema import POOL, bindings
 
 from gateway.core.call import Call, MethodInfo
-from gateway.core.clock import SystemClock, system_rng
+from gateway.core.clock import system_rng
 from gateway.core.errors import CallError
 from gateway.core.outcome import Outcome
 from gateway.downstream.http1 import Http1Client
@@ -80,7 +80,7 @@ async def bench_for(
     **options: Any,
 ) -> AsyncIterator[Bench]:
     clock, codec = FakeClock(), JsonCodec(POOL)
-    client = Http1Client(ClientOptions(name="documents", url=url), SystemClock(), system_rng())
+    client = Http1Client(ClientOptions(name="documents", url=url), clock, system_rng())
     parts = RestParts(
         decoder=AnswerDecoder(pb.Document, codec),
         headers=HeaderForwarding(request, response),

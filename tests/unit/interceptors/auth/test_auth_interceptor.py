@@ -154,7 +154,8 @@ async def test_a_caller_without_a_needed_role_is_denied_by_name(tmp_path, roles,
     assert error.reason is Reason.PERMISSION_DENIED
     assert error.origin is Origin.CALLER
     assert error.message == text
-    assert call.identity is not None  # the log says who tried
+    assert call.identity is not None
+    assert call.identity.key == "keys:kay"  # the log says who tried
     assert gateway.said == [CallRefused(call, "auth", error)]
 
 
