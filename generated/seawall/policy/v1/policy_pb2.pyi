@@ -33,7 +33,7 @@ FIELD_FIELD_NUMBER: _ClassVar[int]
 field: _descriptor.FieldDescriptor
 
 class MethodPolicy(_message.Message):
-    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize", "auth", "rate_limits", "validation", "webhook")
+    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize", "auth", "rate_limits", "validation", "webhook", "deduplication", "cache", "invalidation", "coalescing", "batch", "operation", "polling")
     class Idempotency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IDEMPOTENCY_UNSPECIFIED: _ClassVar[MethodPolicy.Idempotency]
@@ -72,6 +72,13 @@ class MethodPolicy(_message.Message):
     RATE_LIMITS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_FIELD_NUMBER: _ClassVar[int]
     WEBHOOK_FIELD_NUMBER: _ClassVar[int]
+    DEDUPLICATION_FIELD_NUMBER: _ClassVar[int]
+    CACHE_FIELD_NUMBER: _ClassVar[int]
+    INVALIDATION_FIELD_NUMBER: _ClassVar[int]
+    COALESCING_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    POLLING_FIELD_NUMBER: _ClassVar[int]
     upstream: str
     deadline: DeadlinePolicy
     retry: RetryPolicy
@@ -93,7 +100,272 @@ class MethodPolicy(_message.Message):
     rate_limits: _containers.MessageMap[str, RateLimit]
     validation: ValidationPolicy
     webhook: WebhookPolicy
-    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ..., auth: _Optional[_Union[AuthPolicy, _Mapping]] = ..., rate_limits: _Optional[_Mapping[str, RateLimit]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., webhook: _Optional[_Union[WebhookPolicy, _Mapping]] = ...) -> None: ...
+    deduplication: DeduplicationPolicy
+    cache: CachePolicy
+    invalidation: InvalidationPolicy
+    coalescing: CoalescingPolicy
+    batch: BatchPolicy
+    operation: OperationPolicy
+    polling: PollingPolicy
+    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ..., auth: _Optional[_Union[AuthPolicy, _Mapping]] = ..., rate_limits: _Optional[_Mapping[str, RateLimit]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., webhook: _Optional[_Union[WebhookPolicy, _Mapping]] = ..., deduplication: _Optional[_Union[DeduplicationPolicy, _Mapping]] = ..., cache: _Optional[_Union[CachePolicy, _Mapping]] = ..., invalidation: _Optional[_Union[InvalidationPolicy, _Mapping]] = ..., coalescing: _Optional[_Union[CoalescingPolicy, _Mapping]] = ..., batch: _Optional[_Union[BatchPolicy, _Mapping]] = ..., operation: _Optional[_Union[OperationPolicy, _Mapping]] = ..., polling: _Optional[_Union[PollingPolicy, _Mapping]] = ...) -> None: ...
+
+class DeduplicationPolicy(_message.Message):
+    __slots__ = ("disabled", "metadata", "field", "required", "window", "fields", "across_callers", "retention", "in_flight", "replay", "on_unknown", "lookup", "header", "max_completion")
+    class InFlight(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        IN_FLIGHT_UNSPECIFIED: _ClassVar[DeduplicationPolicy.InFlight]
+        WAIT: _ClassVar[DeduplicationPolicy.InFlight]
+        ABORT: _ClassVar[DeduplicationPolicy.InFlight]
+    IN_FLIGHT_UNSPECIFIED: DeduplicationPolicy.InFlight
+    WAIT: DeduplicationPolicy.InFlight
+    ABORT: DeduplicationPolicy.InFlight
+    class Unknown(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UNKNOWN_UNSPECIFIED: _ClassVar[DeduplicationPolicy.Unknown]
+        HOLD: _ClassVar[DeduplicationPolicy.Unknown]
+        RESEND: _ClassVar[DeduplicationPolicy.Unknown]
+        LOOKUP: _ClassVar[DeduplicationPolicy.Unknown]
+    UNKNOWN_UNSPECIFIED: DeduplicationPolicy.Unknown
+    HOLD: DeduplicationPolicy.Unknown
+    RESEND: DeduplicationPolicy.Unknown
+    LOOKUP: DeduplicationPolicy.Unknown
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    ACROSS_CALLERS_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    ON_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    LOOKUP_FIELD_NUMBER: _ClassVar[int]
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    MAX_COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    metadata: str
+    field: str
+    required: bool
+    window: _duration_pb2.Duration
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    across_callers: bool
+    retention: _duration_pb2.Duration
+    in_flight: DeduplicationPolicy.InFlight
+    replay: bool
+    on_unknown: DeduplicationPolicy.Unknown
+    lookup: LookupPolicy
+    header: str
+    max_completion: _duration_pb2.Duration
+    def __init__(self, disabled: _Optional[bool] = ..., metadata: _Optional[str] = ..., field: _Optional[str] = ..., required: _Optional[bool] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ..., across_callers: _Optional[bool] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., in_flight: _Optional[_Union[DeduplicationPolicy.InFlight, str]] = ..., replay: _Optional[bool] = ..., on_unknown: _Optional[_Union[DeduplicationPolicy.Unknown, str]] = ..., lookup: _Optional[_Union[LookupPolicy, _Mapping]] = ..., header: _Optional[str] = ..., max_completion: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class LookupPolicy(_message.Message):
+    __slots__ = ("method", "request", "found", "response")
+    class RequestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ResponseEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    request: _containers.ScalarMap[str, str]
+    found: str
+    response: _containers.ScalarMap[str, str]
+    def __init__(self, method: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., found: _Optional[str] = ..., response: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class CachePolicy(_message.Message):
+    __slots__ = ("disabled", "ttl", "ttl_field", "ttl_by", "stale_while_revalidate", "stale_if_error", "negative_ttl", "shared", "vary", "ignore_fields", "respect_headers", "tags", "jitter", "max_answer_bytes")
+    class TtlByEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _duration_pb2.Duration
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_FIELD_NUMBER: _ClassVar[int]
+    TTL_BY_FIELD_NUMBER: _ClassVar[int]
+    STALE_WHILE_REVALIDATE_FIELD_NUMBER: _ClassVar[int]
+    STALE_IF_ERROR_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_TTL_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    VARY_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    RESPECT_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    JITTER_FIELD_NUMBER: _ClassVar[int]
+    MAX_ANSWER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    ttl: _duration_pb2.Duration
+    ttl_field: str
+    ttl_by: _containers.MessageMap[str, _duration_pb2.Duration]
+    stale_while_revalidate: _duration_pb2.Duration
+    stale_if_error: _duration_pb2.Duration
+    negative_ttl: _duration_pb2.Duration
+    shared: bool
+    vary: _containers.RepeatedScalarFieldContainer[str]
+    ignore_fields: _containers.RepeatedScalarFieldContainer[str]
+    respect_headers: bool
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    jitter: float
+    max_answer_bytes: int
+    def __init__(self, disabled: _Optional[bool] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ttl_field: _Optional[str] = ..., ttl_by: _Optional[_Mapping[str, _duration_pb2.Duration]] = ..., stale_while_revalidate: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stale_if_error: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., negative_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., shared: _Optional[bool] = ..., vary: _Optional[_Iterable[str]] = ..., ignore_fields: _Optional[_Iterable[str]] = ..., respect_headers: _Optional[bool] = ..., tags: _Optional[_Iterable[str]] = ..., jitter: _Optional[float] = ..., max_answer_bytes: _Optional[int] = ...) -> None: ...
+
+class InvalidationPolicy(_message.Message):
+    __slots__ = ("disabled", "tags")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, disabled: _Optional[bool] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CoalescingPolicy(_message.Message):
+    __slots__ = ("disabled", "window", "shared", "after_write", "max_flights")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    AFTER_WRITE_FIELD_NUMBER: _ClassVar[int]
+    MAX_FLIGHTS_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    window: _duration_pb2.Duration
+    shared: bool
+    after_write: _containers.RepeatedScalarFieldContainer[str]
+    max_flights: int
+    def __init__(self, disabled: _Optional[bool] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., shared: _Optional[bool] = ..., after_write: _Optional[_Iterable[str]] = ..., max_flights: _Optional[int] = ...) -> None: ...
+
+class BatchPolicy(_message.Message):
+    __slots__ = ("disabled", "method", "key", "keys", "items", "item_key", "item", "response", "window", "max_keys", "shared")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEY_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    MAX_KEYS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    method: str
+    key: str
+    keys: str
+    items: str
+    item_key: str
+    item: str
+    response: str
+    window: _duration_pb2.Duration
+    max_keys: int
+    shared: bool
+    def __init__(self, disabled: _Optional[bool] = ..., method: _Optional[str] = ..., key: _Optional[str] = ..., keys: _Optional[str] = ..., items: _Optional[str] = ..., item_key: _Optional[str] = ..., item: _Optional[str] = ..., response: _Optional[str] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_keys: _Optional[int] = ..., shared: _Optional[bool] = ...) -> None: ...
+
+class OperationPolicy(_message.Message):
+    __slots__ = ("disabled", "max_attempts", "initial_delay", "delay_multiplier", "max_delay", "attempt_timeout", "order_by", "steps", "poll", "accepted_in", "retention", "max_pending")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    MAX_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_DELAY_FIELD_NUMBER: _ClassVar[int]
+    DELAY_MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    MAX_DELAY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    POLL_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_IN_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    MAX_PENDING_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    max_attempts: int
+    initial_delay: _duration_pb2.Duration
+    delay_multiplier: float
+    max_delay: _duration_pb2.Duration
+    attempt_timeout: _duration_pb2.Duration
+    order_by: str
+    steps: _containers.RepeatedCompositeFieldContainer[OperationStep]
+    poll: OperationPoll
+    accepted_in: str
+    retention: _duration_pb2.Duration
+    max_pending: int
+    def __init__(self, disabled: _Optional[bool] = ..., max_attempts: _Optional[int] = ..., initial_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., delay_multiplier: _Optional[float] = ..., max_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., attempt_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., order_by: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[OperationStep, _Mapping]]] = ..., poll: _Optional[_Union[OperationPoll, _Mapping]] = ..., accepted_in: _Optional[str] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_pending: _Optional[int] = ...) -> None: ...
+
+class OperationStep(_message.Message):
+    __slots__ = ("method", "request", "name")
+    class RequestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    request: _containers.ScalarMap[str, str]
+    name: str
+    def __init__(self, method: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., name: _Optional[str] = ...) -> None: ...
+
+class OperationPoll(_message.Message):
+    __slots__ = ("path", "interval", "state", "succeeded", "failed", "result")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    interval: _duration_pb2.Duration
+    state: str
+    succeeded: _containers.RepeatedScalarFieldContainer[str]
+    failed: _containers.RepeatedScalarFieldContainer[str]
+    result: str
+    def __init__(self, path: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[str] = ..., succeeded: _Optional[_Iterable[str]] = ..., failed: _Optional[_Iterable[str]] = ..., result: _Optional[str] = ...) -> None: ...
+
+class PollingPolicy(_message.Message):
+    __slots__ = ("disabled", "method", "request", "response", "interval", "on_change", "max_failures", "max_polls")
+    class RequestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ResponseEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    ON_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    MAX_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    MAX_POLLS_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    method: str
+    request: _containers.ScalarMap[str, str]
+    response: _containers.ScalarMap[str, str]
+    interval: _duration_pb2.Duration
+    on_change: bool
+    max_failures: int
+    max_polls: int
+    def __init__(self, disabled: _Optional[bool] = ..., method: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., response: _Optional[_Mapping[str, str]] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., on_change: _Optional[bool] = ..., max_failures: _Optional[int] = ..., max_polls: _Optional[int] = ...) -> None: ...
 
 class AuthPolicy(_message.Message):
     __slots__ = ("mode", "providers", "roles")
