@@ -156,6 +156,12 @@ class PartMissing(NamedTuple):
     outcome: Outcome
 
 
+class CallCoalesced(NamedTuple):
+    """A call got the answer of an equal one."""
+
+    call: Call
+
+
 class LimitExceeded(NamedTuple):
     """A rate limit did not allow a call; `shadow` if the call went on all the same."""
 
@@ -216,6 +222,7 @@ Event = (
     | OverloadChanged
     | FallbackUsed
     | PartMissing
+    | CallCoalesced
     | LimitExceeded
     | StoreChanged
     | MaterialChanged

@@ -87,6 +87,14 @@ class Landing(NamedTuple):
     attempts: int = 0
 
 
+async def deliver(landing: Landing, call: Call) -> Outcome:
+    """Give `call` what a flight ended with; return its outcome."""
+    call.trailing_metadata += landing.trailing
+    if landing.outcome.error is None:
+        await call.send(landing.answer)
+    return landing.outcome
+
+
 def _never(_call: FlightCall) -> bool:
     return False
 
@@ -146,6 +154,14 @@ class Flight:
     def joinable(self) -> bool:
         """Whether a call may still wait for it."""
         return not self._told
+
+    @property
+    def landing(self) -> Landing | None:
+        """How it ended; None while it has not, and where it broke."""
+        task = self._task
+        if not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result()
 
     @property
     def waiting(self) -> int:
