@@ -118,9 +118,13 @@ class FallbackInterceptor:
         timeout_s, share = options.primary_timeout_s, self._shares.primary
         ends_at = primary_ends_at(timeout_s, clock.now(), call.deadline_at, share)
         part = Part(call, call.method, call.message, ends_at)
+        part.conditions = call.conditions
         outcome = await part.run(call_next, clock)
         error = outcome.error
         if error is None:
+            call.answer_headers, call.not_modified = part.answer_headers, part.not_modified
+            if part.not_modified:
+                return outcome
             return await _answered(call, part.answer, part.trailing_metadata)
         chain = Chain(options)
         if not chain.goes_on(error, idempotent=options.idempotent):

@@ -15,7 +15,7 @@ The contract every interceptor and target keeps:
 5. `call.deadline_at` is absolute, fixed on arrival, and never moves later.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,12 +78,14 @@ class Call:
 
     __slots__ = (
         "_sink",
+        "answer_headers",
         "arrived_at",
         "attempt_ends_at",
         "attempts",
         "awaits_caller",
         "certificate",
         "client_deadline_at",
+        "conditions",
         "criticality",
         "deadline_at",
         "endpoint",
@@ -93,6 +95,7 @@ class Call:
         "message",
         "metadata",
         "method",
+        "not_modified",
         "peer",
         "prepared",
         "previous_attempts",
@@ -158,6 +161,13 @@ class Call:
         """Where the attempt under way goes; None where the upstream has one client only."""
         self.tried: tuple[Endpoint, ...] = ()
         """Where earlier attempts went."""
+        self.answer_headers: Mapping[str, str] | None = None
+        """Headers of the upstream's answer, names in lower case; of one message, from the
+        target outwards."""
+        self.conditions: Mapping[str, str] | None = None
+        """Headers that ask for an answer only if it has changed (RFC 9110, 13.1)."""
+        self.not_modified = False
+        """Whether the upstream said that it has not: a success without a message."""
         self.trailing_metadata: list[tuple[str, str | bytes]] = []
         """What goes to the caller behind the last message."""
         self._sink = sink

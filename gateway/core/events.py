@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from gateway.core.call import Call
+from gateway.core.call import Call, MethodInfo
 from gateway.core.errors import CallError
 from gateway.core.outcome import Outcome
 from gateway.core.status import Code
@@ -156,6 +156,28 @@ class PartMissing(NamedTuple):
     outcome: Outcome
 
 
+class CacheAnswered(NamedTuple):
+    """The cache was asked for a call's answer.
+
+    Args:
+        call: the record.
+        state: "cached", "stale" and "negative" were kept; "fresh" came from the upstream;
+            "missed" failed there, and nothing was kept.
+        age_s: of what was kept.
+    """
+
+    call: Call
+    state: str
+    age_s: int
+
+
+class CacheRefreshed(NamedTuple):
+    """A stale answer was asked for anew in the background; `outcome` is how that ended."""
+
+    method: MethodInfo
+    outcome: Outcome
+
+
 class CallCoalesced(NamedTuple):
     """A call got the answer of an equal one."""
 
@@ -222,6 +244,8 @@ Event = (
     | OverloadChanged
     | FallbackUsed
     | PartMissing
+    | CacheAnswered
+    | CacheRefreshed
     | CallCoalesced
     | LimitExceeded
     | StoreChanged

@@ -24,6 +24,7 @@ from gateway.transcode.framing.choice import StreamOptions
 from gateway.transcode.headers import HeaderForwarding
 
 _NEVER = float("inf")
+_NOT_MODIFIED = 304
 _OF_THE_UPSTREAM = frozenset(
     (
         *(Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED),
@@ -140,6 +141,8 @@ class RestTarget:
             headers["x-server-timeout"] = f"{remaining_s:.3f}" if remaining_s > 0.001 else "0.001"
         if prepared.body is not None:
             headers["content-type"] = prepared.content_type
+        if call.conditions:
+            headers.update(call.conditions)
         if prepared.headers:  # what the policy says goes before what the caller sent
             headers.update(prepared.headers)
         return HttpRequest(
@@ -205,7 +208,11 @@ class UnaryTarget(RestTarget):
                 max_body_bytes=options.max_response_bytes,
                 max_error_bytes=options.max_error_bytes,
             )
+            call.answer_headers = answer.headers
             if not 200 <= answer.status < 300:
+                if answer.status == _NOT_MODIFIED and call.conditions:
+                    call.not_modified = True
+                    return SUCCESS
                 raise self._failure(answer)
             payload = self._decoder.decode(answer, prepared.binding)
             if self._headers.returned:

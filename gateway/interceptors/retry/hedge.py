@@ -101,7 +101,7 @@ class _Hedge:
         self.number = number
         self.payload: bytes | None = None
         self.call = sub = SubCall(call, sink=self._keep, message=call.message, own_task=True)
-        sub.prepared = call.prepared
+        sub.prepared, sub.conditions = call.prepared, call.conditions
         sub.criticality = Criticality.SHEDDABLE
         endpoints = (call.endpoint, *(hedge.call.endpoint for hedge in tried))
         sub.tried = (*call.tried, *(e for e in endpoints if e is not None))
@@ -224,6 +224,8 @@ class _Try:
         call = self._call
         kept = call.trailing_metadata[: self._kept]
         call.trailing_metadata = kept + winner.call.trailing_metadata
+        call.answer_headers = winner.call.answer_headers
+        call.not_modified = winner.call.not_modified
         for task in self._running():
             task.cancel()
         if winner.payload is not None:
