@@ -11,10 +11,12 @@ Rules that every store keeps:
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gateway.core.flight import Landing
 
+ALL: Final = "*"
+"""The tag of every entry."""
 Marks = tuple[str, ...]
 """Of tags, in their order."""
 
@@ -68,8 +70,8 @@ class AnswerStore(Protocol):
     async def read(self, key: bytes, tags: Sequence[str]) -> Found:
         """Return the entry of `key`, which has these tags. Never fails."""
 
-    async def write(self, key: bytes, entry: Entry) -> None:
-        """Keep an entry for its life. Never fails."""
+    async def write(self, key: bytes, tags: Sequence[str], entry: Entry) -> None:
+        """Keep an entry, which has these tags, for its life. Never fails."""
 
     async def marks(self, tags: Sequence[str]) -> Marks:
         """Return the marks that tags have now. Never fails."""

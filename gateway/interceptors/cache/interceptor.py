@@ -19,7 +19,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.core.call import Call, CallNext
 from gateway.core.clock import Clock, Rng
@@ -43,6 +43,19 @@ _SERVED_INSTEAD: Final = frozenset(
 """Failures for which a stale answer is served (RFC 5861, 4)."""
 _RESERVE_SHARE: Final = 0.05
 _MAX_RESERVE_S: Final = 0.1
+
+
+class _About(NamedTuple):
+    """What a call asks for, and what the store has of it."""
+
+    key: bytes
+    tags: Sequence[str]
+    found: Found
+
+    @property
+    def flight(self) -> tuple[bytes, Marks]:
+        """Tells flights that may be joined."""
+        return self.key, self.found.marks
 
 
 class CacheInterceptor:
@@ -90,20 +103,21 @@ class CacheInterceptor:
     async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
         """Serve what is kept, or ask and keep."""
         key = self._key_of(call)
-        found = await self._store.read(key, self._tags_of(call))
-        entry = found.entry
+        tags = self._tags_of(call)
+        found = await self._store.read(key, tags)
+        entry, about = found.entry, _About(key, tags, found)
         if entry is None:
-            return await self._ask(call, call_next, key, found)
+            return await self._ask(call, call_next, about)
         now = self._clock.wall()
         use = use_of(entry, now)
         if use is Use.SERVE:
             return await self._serve(call, entry, "cached", now)
         if use is Use.SERVE_AND_REFRESH:
-            self._refresh(call, call_next, key, found)
+            self._refresh(call, call_next, about)
             return await self._serve(call, entry, "stale", now)
         if use is Use.ON_ERROR:
-            return await self._ask_or_serve(call, call_next, key, found, entry)
-        return await self._ask(call, call_next, key, found)
+            return await self._ask_or_serve(call, call_next, about, entry)
+        return await self._ask(call, call_next, about)
 
     async def _serve(self, call: Call, entry: Entry, state: str, now: float) -> Outcome:
         age = age_s(entry, now)
@@ -112,18 +126,18 @@ class CacheInterceptor:
         call.trailing_metadata += ((STATE, state), (AGE, str(age)))
         return await deliver(entry.landing, call)
 
-    async def _ask(self, call: Call, call_next: CallNext, key: bytes, found: Found) -> Outcome:
-        flight, mine = self._fetch(call, call_next, key, found)
+    async def _ask(self, call: Call, call_next: CallNext, about: _About) -> Outcome:
+        flight, mine = self._fetch(call, call_next, about)
         landing = await flight.join(call)
         if mine:
             call.attempts = landing.attempts
         return await self._give(call, landing)
 
     async def _ask_or_serve(
-        self, call: Call, call_next: CallNext, key: bytes, found: Found, entry: Entry
+        self, call: Call, call_next: CallNext, about: _About, entry: Entry
     ) -> Outcome:
         """Ask, and serve what is kept where that fails or takes too long."""
-        flight, mine = self._fetch(call, call_next, key, found)
+        flight, mine = self._fetch(call, call_next, about)
         now = self._clock.now()
         reserve_s = min(_MAX_RESERVE_S, (call.deadline_at - now) * _RESERVE_SHARE)
         try:
@@ -145,9 +159,9 @@ class CacheInterceptor:
             call.trailing_metadata += ((STATE, "fresh"), (AGE, "0"))
         return await deliver(landing, call)
 
-    def _refresh(self, call: Call, call_next: CallNext, key: bytes, found: Found) -> None:
+    def _refresh(self, call: Call, call_next: CallNext, about: _About) -> None:
         """Begin to ask anew, unless somebody has."""
-        if (key, found.marks) in self._fetches:
+        if about.flight in self._fetches:
             return
         method = call.method
 
@@ -156,24 +170,22 @@ class CacheInterceptor:
             self._events.emit(CacheRefreshed(method, outcome))
             return outcome
 
-        self._fetch(call, refresh, key, found)
+        self._fetch(call, refresh, about)
 
-    def _fetch(
-        self, call: Call, call_next: CallNext, key: bytes, found: Found
-    ) -> tuple[Flight, bool]:
+    def _fetch(self, call: Call, call_next: CallNext, about: _About) -> tuple[Flight, bool]:
         """Return the flight that asks, and whether it was begun here."""
-        at = (key, found.marks)
+        at = about.flight
         flight = self._fetches.get(at)
         if flight is not None:
             return flight, False
-        entry = found.entry
+        entry = about.found.entry
 
         async def fetch(flight_call: Call) -> Outcome:
             assert isinstance(flight_call, FlightCall)
             if entry is not None:
                 flight_call.conditions = _conditions(entry)
             outcome = await call_next(flight_call)
-            return await self._keep(flight_call, outcome, key, found)
+            return await self._keep(flight_call, outcome, about)
 
         def ended(_flight: Flight) -> None:
             self._fetches.pop(at, None)
@@ -191,9 +203,9 @@ class CacheInterceptor:
         )
         return flight, True
 
-    async def _keep(self, call: FlightCall, outcome: Outcome, key: bytes, found: Found) -> Outcome:
+    async def _keep(self, call: FlightCall, outcome: Outcome, about: _About) -> Outcome:
         """Keep what may be kept of a fetch; return what it ended with."""
-        entry, now = found.entry, self._clock.wall()
+        entry, now = about.found.entry, self._clock.wall()
         headers: Mapping[str, str] = call.answer_headers or {}
         if call.not_modified and entry is not None:
             call.answer = entry.landing.answer
@@ -205,7 +217,7 @@ class CacheInterceptor:
         life, age = self._life(call, outcome.error, headers)
         if life is None or len(landing.answer) > self._options.max_answer_bytes:
             if entry is not None and _is_known(outcome.error):
-                await self._store.forget(key)
+                await self._store.forget(about.key)
             return outcome
         kept = Entry(
             landing,
@@ -216,9 +228,9 @@ class CacheInterceptor:
             life.ask_s,
             headers.get("etag", ""),
             headers.get("last-modified", ""),
-            found.marks,
+            about.found.marks,
         )
-        await self._store.write(key, kept)
+        await self._store.write(about.key, about.tags, kept)
         return outcome
 
     def _life(
