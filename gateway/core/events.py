@@ -184,6 +184,19 @@ class CallCoalesced(NamedTuple):
     call: Call
 
 
+class CallBatched(NamedTuple):
+    """A call was answered by an item of a bulk call."""
+
+    call: Call
+
+
+class BatchSent(NamedTuple):
+    """A bulk call was made for single reads of so many keys."""
+
+    call: Call
+    keys: int
+
+
 class LimitExceeded(NamedTuple):
     """A rate limit did not allow a call; `shadow` if the call went on all the same."""
 
@@ -247,6 +260,8 @@ Event = (
     | CacheAnswered
     | CacheRefreshed
     | CallCoalesced
+    | CallBatched
+    | BatchSent
     | LimitExceeded
     | StoreChanged
     | MaterialChanged
