@@ -118,7 +118,7 @@ class FallbackInterceptor:
         timeout_s, share = options.primary_timeout_s, self._shares.primary
         ends_at = primary_ends_at(timeout_s, clock.now(), call.deadline_at, share)
         part = Part(call, call.method, call.message, ends_at)
-        part.conditions = call.conditions
+        part.added_headers = call.added_headers
         outcome = await part.run(call_next, clock)
         error = outcome.error
         if error is None:

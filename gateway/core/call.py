@@ -78,6 +78,7 @@ class Call:
 
     __slots__ = (
         "_sink",
+        "added_headers",
         "answer_headers",
         "arrived_at",
         "attempt_ends_at",
@@ -85,12 +86,12 @@ class Call:
         "awaits_caller",
         "certificate",
         "client_deadline_at",
-        "conditions",
         "criticality",
         "deadline_at",
         "endpoint",
         "expiry",
         "identity",
+        "key_path",
         "listener",
         "message",
         "metadata",
@@ -147,6 +148,8 @@ class Call:
         """Messages handed to the caller so far."""
         self.identity: Identity | None = None
         """Who calls, from the auth interceptor on; None where nobody knows."""
+        self.key_path = ""
+        """Which part of another call it is, so that parts with one idempotency key differ."""
         self.listener = ""
         """Which listener it came in by, as the configuration writes its address; "" where
         there is one without a setting of its own."""
@@ -164,8 +167,9 @@ class Call:
         self.answer_headers: Mapping[str, str] | None = None
         """Headers of the upstream's answer, names in lower case; of one message, from the
         target outwards."""
-        self.conditions: Mapping[str, str] | None = None
-        """Headers that ask for an answer only if it has changed (RFC 9110, 13.1)."""
+        self.added_headers: Mapping[str, str] | None = None
+        """Headers of this call beyond what its method says, names in lower case: conditions of
+        a cache (RFC 9110, 13.1), the idempotency key."""
         self.not_modified = False
         """Whether the upstream said that it has not: a success without a message."""
         self.trailing_metadata: list[tuple[str, str | bytes]] = []
@@ -218,6 +222,7 @@ class SubCall(Call):
         self.expiry = None if own_task else parent.expiry
         self.message = message
         self.identity = parent.identity
+        self.key_path = parent.key_path
         self.listener = parent.listener
         self.certificate = parent.certificate
         self.criticality = parent.criticality

@@ -184,6 +184,18 @@ class CallCoalesced(NamedTuple):
     call: Call
 
 
+class CallDeduplicated(NamedTuple):
+    """A call got the answer of an equal one that was made before, or is under way."""
+
+    call: Call
+
+
+class RecordUnknown(NamedTuple):
+    """A call with a key was sent, and nobody knows whether it had its effect."""
+
+    call: Call
+
+
 class CallBatched(NamedTuple):
     """A call was answered by an item of a bulk call."""
 
@@ -260,6 +272,8 @@ Event = (
     | CacheAnswered
     | CacheRefreshed
     | CallCoalesced
+    | CallDeduplicated
+    | RecordUnknown
     | CallBatched
     | BatchSent
     | LimitExceeded

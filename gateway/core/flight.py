@@ -56,6 +56,7 @@ class FlightCall(Call):
         self.deadline_at = max(first.deadline_at, completes_by)
         self.message = first.message
         self.identity = first.identity
+        self.key_path = first.key_path
         self.listener = first.listener
         self.certificate = first.certificate
         self.criticality = first.criticality

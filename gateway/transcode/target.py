@@ -141,8 +141,8 @@ class RestTarget:
             headers["x-server-timeout"] = f"{remaining_s:.3f}" if remaining_s > 0.001 else "0.001"
         if prepared.body is not None:
             headers["content-type"] = prepared.content_type
-        if call.conditions:
-            headers.update(call.conditions)
+        if call.added_headers:
+            headers.update(call.added_headers)
         if prepared.headers:  # what the policy says goes before what the caller sent
             headers.update(prepared.headers)
         return HttpRequest(
@@ -196,6 +196,11 @@ class RestTarget:
         call.trailing_metadata += found
 
 
+def _asked_if_changed(call: Call) -> bool:
+    added = call.added_headers
+    return added is not None and ("if-none-match" in added or "if-modified-since" in added)
+
+
 class UnaryTarget(RestTarget):
     """One request, one message. Its way is walked by most calls: no step it can do without."""
 
@@ -210,7 +215,7 @@ class UnaryTarget(RestTarget):
             )
             call.answer_headers = answer.headers
             if not 200 <= answer.status < 300:
-                if answer.status == _NOT_MODIFIED and call.conditions:
+                if answer.status == _NOT_MODIFIED and _asked_if_changed(call):
                     call.not_modified = True
                     return SUCCESS
                 raise self._failure(answer)

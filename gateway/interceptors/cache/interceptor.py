@@ -183,7 +183,7 @@ class CacheInterceptor:
         async def fetch(flight_call: Call) -> Outcome:
             assert isinstance(flight_call, FlightCall)
             if entry is not None:
-                flight_call.conditions = _conditions(entry)
+                flight_call.added_headers = _conditions(entry)
             outcome = await call_next(flight_call)
             return await self._keep(flight_call, outcome, about)
 

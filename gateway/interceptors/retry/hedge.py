@@ -101,7 +101,7 @@ class _Hedge:
         self.number = number
         self.payload: bytes | None = None
         self.call = sub = SubCall(call, sink=self._keep, message=call.message, own_task=True)
-        sub.prepared, sub.conditions = call.prepared, call.conditions
+        sub.prepared, sub.added_headers = call.prepared, call.added_headers
         sub.criticality = Criticality.SHEDDABLE
         endpoints = (call.endpoint, *(hedge.call.endpoint for hedge in tried))
         sub.tried = (*call.tried, *(e for e in endpoints if e is not None))

@@ -59,7 +59,7 @@ class Upstream:
         if self.error is not None:
             return failed(replace(self.error))
         call.trailing_metadata += self.trailing
-        if self.not_modified and call.conditions:
+        if self.not_modified and call.added_headers:
             call.not_modified = True
             return SUCCESS
         await call.send(b"%d" % number)
@@ -260,12 +260,12 @@ async def test_an_etag_is_asked_with_and_304_renews_it() -> None:
     world.clock.advance(12)
     world.upstream.not_modified, world.upstream.headers = True, {}
     assert await world.said() == ("1", "fresh", "0")
-    assert world.upstream.calls[1].conditions == {"if-none-match": '"v1"'}
+    assert world.upstream.calls[1].added_headers == {"if-none-match": '"v1"'}
     world.clock.advance(9)
     assert await world.said() == ("1", "cached", "9")
     world.clock.advance(9)
     await world.said()
-    assert world.upstream.calls[2].conditions == {"if-none-match": '"v1"'}, "its name is kept"
+    assert world.upstream.calls[2].added_headers == {"if-none-match": '"v1"'}, "its name is kept"
 
 
 async def test_a_date_is_asked_with_where_there_is_no_etag() -> None:
@@ -274,7 +274,7 @@ async def test_a_date_is_asked_with_where_there_is_no_etag() -> None:
     await world.said()
     world.clock.advance(15)
     await world.said()
-    assert world.upstream.calls[1].conditions == {
+    assert world.upstream.calls[1].added_headers == {
         "if-modified-since": "Wed, 25 Nov 2026 05:00:00 GMT"
     }
 

@@ -1,0 +1,70 @@
+"""What a call is told that is not made because of its key."""
+
+from gateway.core.errors import CallError, Origin, Reason
+from gateway.core.status import Code
+
+
+def key_required(metadata: str) -> CallError:
+    """Return the error of a call without a key."""
+    return CallError(
+        Code.INVALID_ARGUMENT,
+        Reason.KEY_REQUIRED,
+        f"the method needs an idempotency key in the metadata {metadata!r}: a new one for each "
+        "new thing to do, the same one to repeat it",
+        origin=Origin.CALLER,
+    )
+
+
+def key_reused() -> CallError:
+    """Return the error of a key that came with another request before."""
+    return CallError(
+        Code.INVALID_ARGUMENT,
+        Reason.KEY_REUSED,
+        "the idempotency key was used for another request; a new request needs a new key",
+        origin=Origin.CALLER,
+    )
+
+
+def in_progress(retry_after_s: float) -> CallError:
+    """Return the error of a call whose equal is under way."""
+    return CallError(
+        Code.ABORTED,
+        Reason.IN_PROGRESS,
+        "an equal call is already in progress; nothing was sent",
+        transient=True,
+        retry_after_s=retry_after_s,
+        pushback_s=retry_after_s,
+    )
+
+
+def duplicate(left_s: float) -> CallError:
+    """Return the error of a call within the window of one that is over."""
+    return CallError(
+        Code.ALREADY_EXISTS,
+        Reason.DUPLICATE,
+        "an equal call was made a moment ago; nothing was sent",
+        retry_after_s=left_s,
+    )
+
+
+def outcome_unknown(retry_after_s: float | None = None) -> CallError:
+    """Return the error of a key whose call's effect nobody knows."""
+    return CallError(
+        Code.ABORTED,
+        Reason.OUTCOME_UNKNOWN,
+        "nobody knows whether the call with this idempotency key had its effect: no answer "
+        "came. It is not sent again by itself; find out, or ask an operator to decide",
+        retry_after_s=retry_after_s,
+        pushback_s=-1.0,
+    )
+
+
+def store_unavailable(why: str, retry_after_s: float) -> CallError:
+    """Return the error of a call that cannot be recorded."""
+    return CallError(
+        Code.UNAVAILABLE,
+        Reason.STORE_UNAVAILABLE,
+        f"the store of idempotency keys cannot be asked: {why}; nothing was sent",
+        transient=True,
+        retry_after_s=retry_after_s,
+    )
