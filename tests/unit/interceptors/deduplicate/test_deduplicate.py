@@ -511,7 +511,9 @@ async def test_a_lease_is_renewed_while_the_call_runs() -> None:
     world.ask(timeout_s=100)
     for _ in range(30):
         await world.later(2)
-    assert world.standing() is Standing.CLAIMED
+    record = await world.store.look(b"k")
+    assert record is not None
+    assert record.standing is Standing.CLAIMED
     world.upstream.gate.set()
     await world.later()
     assert world.standing() is Standing.DONE
@@ -530,7 +532,9 @@ async def test_a_lease_survives_a_store_that_was_away_for_less() -> None:
     world.store.away = False
     await world.later(3)
     await world.later(5)
-    assert world.standing() is Standing.CLAIMED
+    record = await world.store.look(b"k")
+    assert record is not None
+    assert record.standing is Standing.CLAIMED
 
 
 async def test_without_the_store_nothing_is_sent() -> None:
