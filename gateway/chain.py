@@ -30,9 +30,12 @@ from gateway.interceptors.arrival import ArrivalInterceptor
 from gateway.interceptors.attempt import AttemptInterceptor
 from gateway.interceptors.auth import AuthInterceptor, AuthOptions, ListenerAuth, Mode, Providers
 from gateway.interceptors.breaker import BreakerCheckInterceptor, BreakerPermitInterceptor
+from gateway.interceptors.cache import CacheInterceptor, InvalidateInterceptor
+from gateway.interceptors.coalesce import CoalesceInterceptor
 from gateway.interceptors.concurrency import ConcurrencyInterceptor, ShedInterceptor
 from gateway.interceptors.credentials import CredentialInterceptor
 from gateway.interceptors.deadline import DeadlineInterceptor
+from gateway.interceptors.deduplicate import DeduplicateInterceptor, Lookup
 from gateway.interceptors.decode import DecodeInterceptor, DecodeStreamInterceptor
 from gateway.interceptors.each import EachInterceptor
 from gateway.interceptors.endpoint import EndpointInterceptor
@@ -48,8 +51,10 @@ from gateway.interceptors.retry import HedgeInterceptor, RetryInterceptor
 from gateway.interceptors.serialize import KeyedTurns, SerializeInterceptor
 from gateway.interceptors.validate import ValidateInterceptor
 from gateway.interceptors.webhook import WebhookInterceptor
+from gateway.state.answers import AnswerStore, Marks
 from gateway.state.limits import LimitStore
 from gateway.state.memory_limits import MemoryLimits
+from gateway.state.records import RecordStore
 from gateway.transcode.encode import EncodeInterceptor, EncodeStreamInterceptor, RequestEncoder
 from gateway.upstream import Upstream
 
@@ -142,6 +147,8 @@ class Surroundings:
         limits: counts calls.
         peer: the address that a call is counted by.
         credential_metadata: keys of metadata that identity providers read credentials from.
+        answers: keeps answers, None where nothing is kept.
+        records: keeps the keys of calls that must not happen twice, None where there are none.
     """
 
     clock: Clock
@@ -154,6 +161,8 @@ class Surroundings:
     limits: LimitStore | None = None
     peer: PeerAddress = field(default_factory=PeerAddress)
     credential_metadata: frozenset[str] = frozenset()
+    answers: AnswerStore | None = None
+    records: RecordStore | None = None
 
 
 def edge_interceptors(
@@ -215,6 +224,7 @@ def rest_interceptors(
     upstream: Upstream,
     around: Surroundings,
     fallback: Interceptor | None = None,
+    shared: "Shared | None" = None,
 ) -> tuple[list[Interceptor], list[Interceptor]]:
     """Return the interceptors of a method that a REST service answers: THE ORDER.
 
@@ -238,6 +248,7 @@ def rest_interceptors(
     ]
     inner: list[Interceptor] = [
         *([EachInterceptor()] if each else []),
+        *sharing_interceptors(options, around, shared),
         *_serialize_interceptors(options, around),
         *([fallback] if fallback is not None else []),
         (EncodeStreamInterceptor if streamed and not each else EncodeInterceptor)(encoder),
@@ -247,7 +258,10 @@ def rest_interceptors(
 
 
 def composed_interceptors(
-    options: MethodOptions, around: Surroundings, fallback: Interceptor | None = None
+    options: MethodOptions,
+    around: Surroundings,
+    fallback: Interceptor | None = None,
+    shared: "Shared | None" = None,
 ) -> tuple[list[Interceptor], list[Interceptor]]:
     """Return the interceptors of a method that other methods' answers make up.
 
@@ -259,8 +273,82 @@ def composed_interceptors(
         DecodeInterceptor(options.decode),
         *message_interceptors(options, around),
     ]
-    inner = _serialize_interceptors(options, around)
+    inner = [
+        *sharing_interceptors(options, around, shared),
+        *_serialize_interceptors(options, around),
+    ]
     return outer, [*inner, *([fallback] if fallback is not None else [])]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shared:
+    """What shares the answers of a method by calling others.
+
+    Args:
+        batch: makes many single reads one bulk call.
+        lookup: finds out what became of a call.
+    """
+
+    batch: Interceptor | None = None
+    lookup: Lookup | None = None
+
+
+def sharing_interceptors(
+    options: MethodOptions, around: Surroundings, shared: Shared | None = None
+) -> list[Interceptor]:
+    """Return what makes one call of several, and keeps answers: behind decode, before retries.
+
+    Deduplication stands furthest out: one key spans whatever is done for a call.
+    """
+    clock, rng, events = around.clock, around.rng, around.events
+    shared = shared if shared is not None else Shared()
+    found: list[Interceptor] = []
+    once, cache, joint = options.deduplication, options.cache, options.coalescing
+    if once is not None and around.records is not None:
+        found.append(
+            DeduplicateInterceptor(
+                once.options,
+                around.records,
+                once.key_of,
+                once.fingerprint_of,
+                once.metadata,
+                clock,
+                rng,
+                events,
+                shared.lookup,
+            )
+        )
+    store = around.answers
+    if store is not None:
+        if options.invalidation is not None:
+            found.append(InvalidateInterceptor(store, options.invalidation))
+        if cache is not None:
+            found.append(
+                CacheInterceptor(
+                    cache.options,
+                    store,
+                    cache.key_of,
+                    cache.ttl_of,
+                    cache.tags_of,
+                    clock,
+                    rng,
+                    events,
+                )
+            )
+    if joint is not None:
+        marks = _marks_of(store, joint.tags_of) if store is not None else None
+        found.append(CoalesceInterceptor(joint.options, joint.key_of, clock, events, marks))
+    if shared.batch is not None:
+        found.append(shared.batch)
+    return found
+
+
+def _marks_of(
+    store: AnswerStore, tags_of: Callable[[Call], Sequence[str]] | None
+) -> Callable[[Call], Awaitable[Marks]] | None:
+    if tags_of is None:
+        return None
+    return lambda call: store.marks(tags_of(call))
 
 
 def _serialize_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:

@@ -1,6 +1,6 @@
 """One method's effective policy, and the options its mechanisms run on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +25,17 @@ from gateway.config.protection import (
     serialize_options,
     upstream_options,
 )
-from gateway.config.upstream_credentials import hide_credentials
+from gateway.config.sharing import (
+    DeclaredCache,
+    DeclaredCoalescing,
+    DeclaredDeduplication,
+    cache_options,
+    coalescing_options,
+    deduplication_options,
+    invalidation_tags,
+)
+from gateway.config.sharing.tags import TagsOf
+from gateway.config.upstream_credentials import hide_credentials, metadata_of_identities
 from gateway.config.upstream_tls import oldest_tls
 from gateway.config.webhooks import webhook_options
 from gateway.core.call import MethodInfo
@@ -42,6 +52,7 @@ from gateway.interceptors.serialize import SerializeOptions
 from gateway.interceptors.validate import Check
 from gateway.interceptors.webhook import WebhookOptions, WebhookReaders
 from gateway.transcode.binding import Binding
+from gateway.transcode.canonical import Canonical
 from gateway.transcode.framing.choice import Format, StreamOptions
 from gateway.transcode.target import RestOptions
 
@@ -201,6 +212,10 @@ class MethodOptions:
     check: Check | None = None
     webhook: tuple[WebhookOptions, WebhookReaders] | None = None
     names: ErrorNames | None = None
+    deduplication: DeclaredDeduplication | None = None
+    cache: DeclaredCache | None = None
+    invalidation: TagsOf | None = None
+    coalescing: DeclaredCoalescing | None = None
 
 
 def method_options(
@@ -211,6 +226,8 @@ def method_options(
     identity: Identity | None = None,
     check: Check | None = None,
     catalog: Catalog | None = None,
+    withheld: Set[str] = frozenset(),
+    canonical: Canonical | None = None,
 ) -> MethodOptions:
     """Return the options that an effective policy asks for.
 
@@ -221,8 +238,11 @@ def method_options(
         identity: who callers are, as the configuration says it.
         check: its requests' constraints, None where they have none.
         catalog: what failures are called.
+        withheld: metadata that its upstream is never sent.
+        canonical: makes fingerprints of requests.
     """
     policy, method = effective.policy, effective.method
+    identity = identity if identity is not None else Identity()
     names = None if catalog is None else catalog.names_for(policy, method.service)
     serialize = serialize_options(policy.serialize)
     return MethodOptions(
@@ -237,11 +257,12 @@ def method_options(
         ),
         breaker=declared_breaker(policy, effective.origins, method.full_name, effective.upstream),
         serialize=None if serialize is None else (serialize, field_key(policy.serialize.field)),
-        auth=auth_options(policy.auth, identity if identity is not None else Identity()),
+        auth=auth_options(policy.auth, identity),
         limits=declared_limits(policy, effective.origins, method.full_name, effective.upstream),
         check=check,
         names=names,
         webhook=webhook_options(policy.webhook) if policy.HasField("webhook") else None,
+        **_sharing_options(effective, metadata_of_identities(identity), withheld, canonical),
         deadline=DeadlineOptions(
             default_s=seconds(policy.deadline.default),
             maximum_s=seconds(policy.deadline.maximum),
@@ -267,6 +288,34 @@ def method_options(
             stream=_stream_options(policy.stream),
         ),
     )
+
+
+def _sharing_options(
+    effective: EffectiveMethod,
+    of_identity: Set[str],
+    withheld: Set[str],
+    canonical: Canonical | None,
+) -> dict[str, Any]:
+    """Return what answers are shared, and what calls are made once."""
+    policy, origins, name = effective.policy, effective.origins, effective.method.full_name
+    streams = effective.method.client_streaming or effective.method.server_streaming
+    request = effective.descriptor.input_type
+    found: dict[str, Any] = {
+        "invalidation": invalidation_tags(policy),
+        "deduplication": deduplication_options(
+            policy,
+            origins,
+            name,
+            of_identity,
+            canonical if canonical is not None else Canonical(),
+            idempotent=effective.idempotency[0],
+            unary=not streams,
+        ),
+    }
+    if effective.reads_only and not streams:
+        found["cache"] = cache_options(policy, name, request, of_identity, withheld)
+        found["coalescing"] = coalescing_options(policy, origins, name, of_identity, withheld)
+    return found
 
 
 def _stream_options(stream: StreamPolicy) -> StreamOptions:
