@@ -4,12 +4,16 @@ A record stands for one key. Its states, and what changes them:
 
     absent  --claim-->                          CLAIMED  (a token, a lease)
     CLAIMED --complete (its token)-->           DONE     (the answer)
-    CLAIMED, UNKNOWN --forget (its token)-->    absent   (nothing can have happened)
+    CLAIMED --forget (its token)-->             absent   (nothing can have happened)
     CLAIMED --give_up (its token)-->            UNKNOWN  (nobody knows what happened)
     CLAIMED --its lease is over, observed-->    UNKNOWN  (whoever had it died)
     UNKNOWN --complete (its token)-->           DONE     (a late answer)
     UNKNOWN --reclaim (its token)-->            CLAIMED  (another token, a lease)
+    reclaimed --forget (its token)-->           UNKNOWN  (the claim before may have acted)
+    UNKNOWN --resolve (an operator)-->          DONE or absent
     DONE, UNKNOWN --retention is over-->        absent
+
+`TRANSITIONS` says the same, for stores and diagrams.
 
 Rules:
 1. Each change is one atomic step, in whatever process; of several claims at once one wins.
@@ -175,7 +179,7 @@ class RecordStore(Protocol):
         """Keep the answer; False where the record is another token's, or is gone."""
 
     async def forget(self, key: bytes, token: int) -> bool:
-        """Take a claim back: nothing can have happened."""
+        """Take a claim back: nothing can have happened; False where it is another token's."""
 
     async def give_up(self, key: bytes, token: int) -> bool:
         """Say that nobody knows what happened."""

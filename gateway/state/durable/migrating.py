@@ -33,8 +33,8 @@ def latest() -> str:
 
 def known() -> frozenset[str]:
     """Return the numbers of the steps that this version knows."""
-    files = (_FOLDER / "versions").glob("[0-9]*.py")
-    return frozenset(file.name.partition("_")[0] for file in files)
+    files = (_FOLDER / "versions").glob("v[0-9]*.py")
+    return frozenset(file.name[1:].partition("_")[0] for file in files)
 
 
 def is_current(connection: Connection) -> bool:

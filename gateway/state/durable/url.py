@@ -138,7 +138,7 @@ def _no_kind(scheme: str) -> str:
         return f"is not a URL: write {_SQLITE} or {_POSTGRES}"
     if scheme.startswith(("postgres", "sqlite")) and "+" in scheme:
         return f"names no driver: write {_SQLITE} or {_POSTGRES}"
-    close = difflib.get_close_matches(scheme, _KINDS, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(scheme, _KINDS, n=1, cutoff=0.7)
     hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(_KINDS)}"
     return f"there is no kind of store {scheme!r}; {hint}"
 

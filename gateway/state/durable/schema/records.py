@@ -14,8 +14,8 @@ from sqlalchemy import (
 
 from gateway.state.durable.schema import metadata
 
-OPEN = "state <> 'done'"
-"""In SQL: what is no answer. The index of such is small, and found by these words."""
+OPEN_RECORDS = text("state <> 'done'")
+"""What is no answer. The index of such is small, and found by these very words."""
 
 records = Table(
     "seawall_records",
@@ -36,7 +36,7 @@ records = Table(
         "seawall_records_open",
         "changed_at",
         "digest",
-        postgresql_where=text(OPEN),
-        sqlite_where=text(OPEN),
+        postgresql_where=OPEN_RECORDS,
+        sqlite_where=OPEN_RECORDS,
     ),
 )

@@ -1,0 +1,106 @@
+"""What a store is asked through: one way for each kind of database.
+
+An `Ask` is a function of a connection inside a transaction; it runs in a thread or a greenlet,
+so it awaits nothing and touches nothing but the connection. It may be run twice: after a
+connection broke, or a neighbour in its transaction failed. So done twice it must mean the same
+as done once.
+"""
+
+import socket
+import sqlite3
+import ssl
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+T = TypeVar("T")
+Ask = Callable[[Connection], T]
+
+
+class Link(Protocol):
+    """Runs what is asked in a transaction each."""
+
+    async def open(self) -> None:
+        """Bring the database to the tables of this version, and begin to use it."""
+
+    async def run(self, ask: Ask[T], *, write: bool) -> T:
+        """Return what `ask` returns, once its transaction is committed.
+
+        Cancelled, it ends at once, and leaves neither a transaction nor a connection behind
+        that anybody would use; what was asked may be done all the same.
+
+        Args:
+            ask: see above.
+            write: whether it changes anything.
+        """
+
+    async def close(self) -> None:
+        """Give back all that is held."""
+
+
+FAULTS = (
+    SQLAlchemyError,
+    OSError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+"""What a link raises where its database fails."""
+_PHRASES: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    (ssl.SSLError, "TLS with it failed"),
+    (socket.gaierror, "its name does not resolve"),
+    (ConnectionRefusedError, "it refuses connections"),
+    (TimeoutError, "it does not answer in time"),
+    (FileNotFoundError, "there is no such folder"),
+    (PermissionError, "its folder or file may not be used"),
+)
+_BY_SQLSTATE = {
+    "28": "it refuses the credentials",
+    "3D": "there is no such database",
+    "42501": "it does not permit the user what is needed",
+    "53300": "it has no connection left",
+    "53100": "its disk is full",
+    "57P03": "it is starting, or about to stop",
+    "57": "it is about to stop",
+    "57014": "it does not answer in time",
+    "25006": "it may only be read",
+    "08": "the connection to it was lost",
+}
+_BY_SQLITE = {
+    "SQLITE_BUSY": "other processes hold it for too long",
+    "SQLITE_FULL": "its disk is full",
+    "SQLITE_READONLY": "it may only be read",
+    "SQLITE_CANTOPEN": "its file cannot be opened",
+    "SQLITE_CORRUPT": "its file is damaged",
+    "SQLITE_NOTADB": "its file is no database",
+    "SQLITE_IOERR": "its disk fails",
+}
+
+
+def phrase(error: BaseException) -> str:
+    """Return what an error means, without addresses and secrets."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in causes:
+        causes.append(cause)
+        original = cause.orig if isinstance(cause, DBAPIError) else None
+        cause = original or cause.__cause__ or cause.__context__
+    for one in causes:
+        state = str(getattr(one, "sqlstate", None) or "")
+        for code in (state, state[:2]):
+            if code in _BY_SQLSTATE:
+                return _BY_SQLSTATE[code]
+        name = str(getattr(one, "sqlite_errorname", ""))
+        for code, text in _BY_SQLITE.items():
+            if name.startswith(code):
+                return text
+    for kind, text in _PHRASES:
+        if any(isinstance(one, kind) for one in causes):
+            return text
+    if any(isinstance(one, OSError) for one in causes):
+        return "the connection to it failed"
+    return f"it fails with {type(causes[-1]).__name__}"

@@ -1,0 +1,188 @@
+"""A database of a PostgreSQL server.
+
+Rules:
+1. At most `connections` at once, made when they are needed; questions beyond wait for one.
+2. A connection that the server has closed is seen before it is used, without asking. One that
+   breaks while it is asked is thrown away, and the question is asked once more, on a new one:
+   what was asked may have been done, and done twice it means the same.
+3. When one breaks, or does not answer in time, all that were idle are thought to be as dead: they
+   are closed when somebody would take them. So a server that comes back is asked on new ones,
+   and no question waits for more than its own.
+4. A question that is cancelled closes its connection at once, in its middle: the server rolls
+   back, and nobody is handed what is left of it. The server itself ends statements, and waits
+   for locks, a little before `timeout_s`: whatever a gateway that died had begun is over by
+   then, and what is merely slow costs no connection.
+"""
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from gateway.state.durable.link import FAULTS, Ask, T
+from gateway.state.durable.migrating import is_current, migrate
+from gateway.state.durable.url import PostgresUrl
+
+_MIGRATION_S: Final = 60.0
+_SERVER_SHARE: Final = 0.8
+"""Of the timeout: a server that lives ends a slow statement itself, and keeps the connection."""
+
+
+class _Lost(Exception):
+    """The connection broke while it was asked; the cause says how."""
+
+
+class _Held:
+    """One connection. `raw` is the driver's own, which can be closed without waiting."""
+
+    __slots__ = ("connection", "generation", "raw")
+
+    def __init__(self, connection: AsyncConnection, raw: Any, generation: int) -> None:
+        self.connection = connection
+        self.raw = raw
+        self.generation = generation
+
+
+class PostgresLink:
+    """See the rules of the module.
+
+    Args:
+        url: of the database.
+        timeout_s: for one question.
+        connections: the most at one time.
+    """
+
+    def __init__(self, url: PostgresUrl, timeout_s: float, connections: int) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._engine = self._engine_with(timeout_s * _SERVER_SHARE, None)
+        self._places = asyncio.Semaphore(connections)
+        self._idle: list[_Held] = []
+        self._generation = 0
+        self._ending: set[asyncio.Future[Any]] = set()
+
+    def _engine_with(self, statement_s: float, command_s: float | None) -> Any:
+        milliseconds = str(max(1, int(statement_s * 1000)))
+        url, connect_s = self._url, self._timeout_s
+
+        async def connect(*_: Any, **__: Any) -> Any:
+            return await asyncpg.connect(
+                url.dsn,
+                user=url.username or None,
+                password=url.password or None,
+                timeout=connect_s,
+                command_timeout=command_s,
+                target_session_attrs="read-write" if len(url.endpoints) > 1 else None,
+                server_settings={
+                    "application_name": "seawall",
+                    "statement_timeout": milliseconds,
+                    "lock_timeout": milliseconds,
+                    "idle_in_transaction_session_timeout": milliseconds,
+                },
+            )
+
+        return create_async_engine(
+            "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool
+        )
+
+    async def open(self) -> None:
+        """Make the tables."""
+        await asyncio.to_thread(lambda: asyncio.run(self._prepare()))
+
+    async def _prepare(self) -> None:
+        engine = self._engine_with(_MIGRATION_S, _MIGRATION_S)
+        try:
+            async with engine.begin() as connection:
+                current = await connection.run_sync(is_current)
+            if not current:
+                async with engine.begin() as connection:
+                    await connection.run_sync(migrate)
+        finally:
+            await engine.dispose()
+
+    async def run(self, ask: Ask[T], *, write: bool) -> T:
+        """Return what `ask` returns, once it is committed; see `Link`."""
+        async with self._places:
+            try:
+                return await self._once(ask)
+            except _Lost:
+                pass
+            try:
+                return await self._once(ask)
+            except _Lost as lost:
+                raise lost.__cause__ or lost from None
+
+    async def _once(self, ask: Ask[T]) -> T:
+        held = self._take() or await self._connect()
+        task = asyncio.get_running_loop().create_task(_transact(held.connection, ask))
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError:
+            self._generation += 1
+            self._drop(held, task)
+            raise
+        if held.raw.is_closed() or held.connection.invalidated:
+            self._generation += 1
+            self._drop(held)
+            error = task.exception()
+            if isinstance(error, FAULTS):
+                raise _Lost from error
+        else:
+            self._idle.append(held)
+        return task.result()
+
+    def _take(self) -> _Held | None:
+        while self._idle:
+            held = self._idle.pop()
+            if held.generation == self._generation and not held.raw.is_closed():
+                return held
+            self._drop(held)
+        return None
+
+    async def _connect(self) -> _Held:
+        generation = self._generation
+        connection = self._engine.connect()
+        try:
+            await connection.start()
+            pooled = await connection.get_raw_connection()
+        except BaseException:
+            await connection.close()
+            raise
+        return _Held(connection, pooled.driver_connection, generation)
+
+    def _drop(self, held: _Held, user: "asyncio.Task[Any] | None" = None) -> None:
+        held.raw.terminate()
+        self._ended(asyncio.get_running_loop().create_task(_discard(held.connection, user)))
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        """Keep what ends by itself until it has."""
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._generation += 1
+        self._take()
+        while self._ending:
+            await asyncio.wait(tuple(self._ending))
+        await self._engine.dispose()
+
+
+async def _transact(connection: AsyncConnection, ask: Ask[T]) -> T:
+    async with connection.begin():
+        return await connection.run_sync(ask)
+
+
+async def _discard(connection: AsyncConnection, user: "asyncio.Task[Any] | None") -> None:
+    """Close what is dead already, once its question knows."""
+    if user is not None:
+        await asyncio.wait((user,))
+        if not user.cancelled():
+            user.exception()  # nobody misses what it says
+    with contextlib.suppress(*FAULTS):
+        await connection.invalidate()
+    with contextlib.suppress(*FAULTS):
+        await connection.close()
