@@ -40,6 +40,8 @@ from gateway.interceptors.overload.guard import OverloadGuard
 from gateway.interceptors.overload.interceptor import OverloadInterceptor
 from gateway.interceptors.pacing.interceptor import PacingInterceptor
 from gateway.interceptors.rate_limit import (
+    ArrivalLimitInterceptor,
+    LimitOf,
     LocalRateLimitInterceptor,
     RateLimitInterceptor,
     key_of,
@@ -157,12 +159,17 @@ class Surroundings:
 
 
 def edge_interceptors(
-    options: MethodOptions, around: Surroundings, shed: Sequence[Interceptor] = ()
+    options: MethodOptions,
+    around: Surroundings,
+    shed: Sequence[Interceptor] = (),
+    *,
+    each: bool = False,
 ) -> list[Interceptor]:
     """Return what every method that is served has first, up to where it is decoded.
 
     Limits stand as far out as what they count by is known: those of addresses keep away
-    from auth, those of callers stand behind it.
+    from auth, those of callers stand behind it. Where a method has both, one decision behind
+    auth is on all of them, and in front of it stands what counts calls that never get there.
     """
     return [
         AccessInterceptor(around.clock, around.events, options.names),
@@ -170,13 +177,15 @@ def edge_interceptors(
         *([OverloadInterceptor(around.overload, around.events)] if around.overload else []),
         DeadlineInterceptor(options.deadline, around.clock),
         *shed,
-        *_limit_interceptors(options.limits, Stage.ARRIVAL, around),
+        *_limit_interceptors(options.limits, Stage.ARRIVAL, around, each=each),
         *_auth_interceptors(options.auth, around),
-        *_limit_interceptors(options.limits, Stage.CALLER, around),
+        *_limit_interceptors(options.limits, Stage.CALLER, around, each=each),
     ]
 
 
-def message_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
+def message_interceptors(
+    options: MethodOptions, around: Surroundings, *, each: bool = False
+) -> list[Interceptor]:
     """Return what looks at a request before anything is done with it: behind decode.
 
     Who signed it is asked first: what is forged costs nobody a place.
@@ -186,7 +195,7 @@ def message_interceptors(options: MethodOptions, around: Surroundings) -> list[I
         found.append(WebhookInterceptor(*options.webhook, around.clock, around.events))
     if options.check is not None:
         found.append(ValidateInterceptor(options.check, around.events))
-    return found + _limit_interceptors(options.limits, Stage.MESSAGE, around)
+    return found + _limit_interceptors(options.limits, Stage.MESSAGE, around, each=each)
 
 
 def _auth_interceptors(options: AuthOptions, around: Surroundings) -> list[Interceptor]:
@@ -197,13 +206,43 @@ def _auth_interceptors(options: AuthOptions, around: Surroundings) -> list[Inter
 
 
 def _limit_interceptors(
-    limits: Sequence[DeclaredLimit], here: Stage, around: Surroundings
+    limits: Sequence[DeclaredLimit], here: Stage, around: Surroundings, *, each: bool = False
 ) -> list[Interceptor]:
-    if not limits or stage(limits) is not here:
+    """Return what counts calls at one stage.
+
+    Args:
+        limits: of the method.
+        here: the stage.
+        around: the store and what is told.
+        each: the decision is on each message of a stream, and stands behind `each`.
+    """
+    if not limits:
         return []
-    keyed = [(one.limit, key_of(one.by, around.peer)) for one in limits]
+    decided = None if each else stage(limits)
+    if decided is not here:
+        if here is not Stage.ARRIVAL:
+            return []
+        # What is refused before the decision counts for the limits that are known here.
+        limits = [one for one in limits if stage([one]) is Stage.ARRIVAL]
+        if not limits:
+            return []
+        keyed, store = _counted(limits, around)
+        return [ArrivalLimitInterceptor(keyed, store, around.clock, around.events)]
+    return _decision(limits, around)
+
+
+def _counted(
+    limits: Sequence[DeclaredLimit], around: Surroundings
+) -> tuple[list[LimitOf], LimitStore]:
     store = around.limits
     assert store is not None  # one a process: limits of one level share their counts
+    return [(one.limit, key_of(one.by, around.peer)) for one in limits], store
+
+
+def _decision(limits: Sequence[DeclaredLimit], around: Surroundings) -> list[Interceptor]:
+    if not limits:
+        return []
+    keyed, store = _counted(limits, around)
     if isinstance(store, MemoryLimits):
         return [LocalRateLimitInterceptor(keyed, store, around.events)]
     return [RateLimitInterceptor(keyed, store, around.events)]
@@ -232,12 +271,13 @@ def rest_interceptors(
             around,
             # What a fallback could answer is not refused before it is asked.
             [ShedInterceptor(limiter, clock, events)] if limiter and fallback is None else (),
+            each=each,
         ),
         (DecodeStreamInterceptor if streamed else DecodeInterceptor)(options.decode),
-        *message_interceptors(options, around),
+        *message_interceptors(options, around, each=each),
     ]
     inner: list[Interceptor] = [
-        *([EachInterceptor()] if each else []),
+        *([EachInterceptor(), *_decision(options.limits, around)] if each else []),
         *_serialize_interceptors(options, around),
         *([fallback] if fallback is not None else []),
         (EncodeStreamInterceptor if streamed and not each else EncodeInterceptor)(encoder),

@@ -179,6 +179,9 @@ def _merged_mistakes(effective: EffectiveMethod) -> Iterator[Mistake]:
     """Yield what is wrong with a method's policy once all levels are merged."""
     policy, request = effective.policy, effective.descriptor.input_type
     yield from key_mistakes(policy, request)
-    yield from effective_limit_mistakes(policy, request)
+    one_body = effective.method.client_streaming and (
+        effective.sends_one_body or not effective.method.server_streaming
+    )
+    yield from effective_limit_mistakes(policy, request, one_body=one_body)
     streams = effective.method.client_streaming
     yield from effective_webhook_mistakes(policy, request, client_streaming=streams)
