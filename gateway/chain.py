@@ -116,6 +116,7 @@ def compose(
     outer: Sequence[Interceptor],
     inner: Sequence[Interceptor],
     target: Target,
+    own: Sequence[Interceptor] = (),
 ) -> Pipeline:
     """Return the interceptors around `target`, the first outermost.
 
@@ -124,9 +125,10 @@ def compose(
         outer: what calls of the gateway's own do not pass.
         inner: what they do.
         target: answers.
+        own: what only calls of the gateway's own pass, before `inner`.
     """
-    enter = _compose(inner, target.__call__)
-    return Pipeline(method, (*outer, *inner), target, _compose(outer, enter), enter)
+    run = _compose(inner, target.__call__)
+    return Pipeline(method, (*outer, *inner), target, _compose(outer, run), _compose(own, run))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,6 +198,16 @@ def message_interceptors(
     if options.check is not None:
         found.append(ValidateInterceptor(options.check, around.events))
     return found + _limit_interceptors(options.limits, Stage.MESSAGE, around, each=each)
+
+
+def own_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
+    """Return what calls of the gateway's own pass first: their requests keep constraints too.
+
+    Who may call, signatures and limits are the matter of the call that they are part of.
+    """
+    if options.check is None:
+        return []
+    return [ValidateInterceptor(options.check, around.events, of_part=True)]
 
 
 def _auth_interceptors(options: AuthOptions, around: Surroundings) -> list[Interceptor]:

@@ -26,6 +26,7 @@ from gateway.chain import (
     attempt_interceptors,
     compose,
     composed_interceptors,
+    own_interceptors,
     rest_interceptors,
 )
 from gateway.compose.fallback import FallbackInterceptor
@@ -118,7 +119,9 @@ class Pipelines:
         outer, inner = rest_interceptors(
             way.options, way.encoder, way.upstream, self._around, fallback
         )
-        return compose(method.method, outer, inner, way.target)
+        return compose(
+            method.method, outer, inner, way.target, own_interceptors(way.options, self._around)
+        )
 
     def _fallback(self, method: EffectiveMethod) -> FallbackInterceptor | None:
         composition = self._resolved.compositions.get(method.method.full_name)
@@ -217,4 +220,5 @@ class Pipelines:
             target = ScatterTarget(composition.scatter, self._entry, clock, events)
         options, fallback = self._options(method), self._fallback(method)
         outer, inner = composed_interceptors(options, self._around, fallback)
-        return compose(method.method, outer, inner, target)
+        own = own_interceptors(options, self._around)
+        return compose(method.method, outer, inner, target, own)
