@@ -14,10 +14,12 @@ rules, CEL included; what is decided here is when it is asked, and what is made 
 4. A message is first asked for one violation. All are asked for, and told (see told.py),
    only where the message is small: an engine that lists the violations of 4 MiB takes half a
    minute and five gigabytes.
-5. A rule that fails while it is evaluated is a mistake of the proto, not of the caller: it is
-   INTERNAL, and the call goes no further. Two are the caller's, because its values are beyond
-   what a rule is for: bytes that are no text under a pattern, and more items than an
-   expression may go through.
+5. A rule that fails for every message is a mistake, and found when the gateway starts. One that
+   fails while a call's message is looked at fails on its values (a sum that overflows, a
+   division by zero, an index that is not there, a text that is no time): the call is
+   INVALID_ARGUMENT. What cannot be the values' fault is INTERNAL.
+6. An engine cannot be interrupted: half a million items of 4 MiB with an expression each take
+   it a second. `repeated.max_items` is looked at first, and ends that in no time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -116,7 +118,7 @@ class _Engine:
 
         self.collect: Callable[..., Sequence[Any]] = protovalidate.Validator().collect_violations
         self.failures = (protovalidate.EvaluationError, protovalidate.CompilationError)
-        self._uncompiled = protovalidate.CompilationError
+        self.uncompiled = protovalidate.CompilationError
 
     def failure(self, new_message: Any) -> str:
         """Return why a class's rules are no rules, "" where they are."""
@@ -124,7 +126,7 @@ class _Engine:
             self.collect(new_message())
         except self.failures as error:
             text = _plain(error)
-            wrong = isinstance(error, self._uncompiled) or any(one in text for one in _NEVER_RIGHT)
+            wrong = isinstance(error, self.uncompiled) or any(one in text for one in _NEVER_RIGHT)
             return text if wrong else ""  # an empty message may be what a rule was not made for
         return ""
 
@@ -151,7 +153,7 @@ class Constraints:
 
     def __init__(self, name: str, engine: _Engine) -> None:
         self._name = name
-        self._collect = engine.collect
+        self._engine = engine
         self._failures = engine.failures
 
     def violations(self, message: Any) -> Sequence[Violation]:
@@ -160,8 +162,9 @@ class Constraints:
         Raises:
             CallError: a rule fails.
         """
+        collect = self._engine.collect
         try:
-            first = self._collect(message, fail_fast=True)
+            first = collect(message, fail_fast=True)
         except self._failures as error:
             raise self._failed(error) from None
         if not first:
@@ -170,7 +173,7 @@ class Constraints:
             return told(first)
         try:
             # "now" is another: nothing may be wrong any more.
-            return told(self._collect(message) or first)
+            return told(collect(message) or first)
         except self._failures:
             return told(first)
 
@@ -179,6 +182,12 @@ class Constraints:
         for failure, sentence in _CALLERS_OWN.items():
             if failure in text:
                 return invalid_request(sentence)
+        if not isinstance(error, self._engine.uncompiled) and not any(
+            one in text for one in _NEVER_RIGHT
+        ):
+            return invalid_request(
+                f"a constraint of {self._name} cannot be held against these values: {text}"
+            )
         return CallError(
             Code.INTERNAL,
             Reason.INTERNAL,
