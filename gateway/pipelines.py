@@ -37,6 +37,7 @@ from gateway.config.effective import EffectiveMethod, MethodOptions, method_opti
 from gateway.config.resolve import Resolved
 from gateway.config.schema import Schema
 from gateway.config.upstream_credentials import (
+    apart,
     caller_of,
     credential_options,
     withheld_names,
@@ -129,7 +130,23 @@ class Pipelines:
             return None
         clock, events = self._around.clock, self._around.events
         elsewhere = partial(self._elsewhere, method.method.full_name)
-        return FallbackInterceptor(composition.fallback, self._entry, elsewhere, clock, events)
+        other = partial(self._apart, method.upstream)
+        return FallbackInterceptor(composition.fallback, other, elsewhere, clock, events)
+
+    def _apart(self, own: str, name: str) -> Entry:
+        """Return the entry of a method that is a fallback for one of the upstream `own`."""
+        entry, method = self._entry(name), self._methods[name]
+        upstream = self._resolved.upstreams.get(method.upstream)
+        if upstream is None:  # made of others' answers
+            return entry
+        withheld = apart(
+            own,
+            method.upstream,
+            upstream.policy,
+            self._around.credential_metadata,
+            method.policy.headers.forward_request,
+        )
+        return replace(entry, withheld=withheld)
 
     def _elsewhere(self, name: str, upstream: str) -> Entry:
         """Return the way of a method over an upstream that is a fallback."""
@@ -160,7 +177,11 @@ class Pipelines:
             headers=HeaderForwarding(
                 policy.headers.forward_request,
                 policy.headers.forward_response,
-                withheld_names(caller, self._around.credential_metadata),
+                withheld_names(
+                    caller,
+                    self._around.credential_metadata,
+                    policy.headers.forward_request if is_fallback else (),
+                ),
             ),
             upstream=upstream.name,
             client=upstream.client,

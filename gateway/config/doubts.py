@@ -22,7 +22,14 @@ from gateway.config.credentials import may_be_secret
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
 from gateway.config.identity import auth_doubts
 from gateway.config.merge import Origins
-from gateway.config.upstream_credentials import credential_doubts
+from gateway.config.upstream_credentials import (
+    caller_of,
+    credential_doubts,
+    fixed_header_doubts,
+    forwarding_doubts,
+    metadata_of_identities,
+    withheld_names,
+)
 from gateway.core.errors import Problem
 from gateway.downstream.endpoints import Discovery, EndpointOptions
 
@@ -64,9 +71,35 @@ def doubts(
         for path, why in credential_doubts(upstream.policy, upstream.referenced):
             where = _where(upstream.origins.get(path, ""))
             yield Problem(where, f"upstream {upstream.name}: {path}: {why}")
+    yield from _sent_elsewhere(methods, elsewhere, upstreams, known)
     seen: set[tuple[str, str]] = set()
     for method in (*methods, *elsewhere):
         yield from _shown_keys(method, seen)
+
+
+def _sent_elsewhere(
+    methods: Sequence[EffectiveMethod],
+    elsewhere: Sequence[EffectiveMethod],
+    upstreams: Sequence[EffectiveUpstream],
+    identity: Identity,
+) -> Iterator[Problem]:
+    """Yield what looks like a credential, and reaches an upstream that it is hardly meant for."""
+    of_identity = metadata_of_identities(identity)
+    told: set[tuple[str, str]] = set()
+    by_name = {upstream.name: upstream.policy for upstream in upstreams}
+    found: list[tuple[EffectiveMethod, Doubt]] = []
+    for method in methods:
+        if (upstream := by_name.get(method.upstream)) is not None:
+            withheld = withheld_names(caller_of(upstream), of_identity)
+            found += [(method, doubt) for doubt in forwarding_doubts(method.policy, withheld)]
+    for method in elsewhere:
+        doubted = fixed_header_doubts(method.policy, method.upstream, method.referenced)
+        found += [(method, doubt) for doubt in doubted]
+    for method, (path, why) in found:
+        where = _where(method.origins.get(path, method.origins.get(path.partition("[")[0], "")))
+        if (path, where) not in told:
+            told.add((path, where))
+            yield Problem(where, f"{method.method.full_name}: {path}: {why}")
 
 
 class _Values:

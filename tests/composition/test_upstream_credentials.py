@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import grpc
@@ -248,3 +249,57 @@ def test_explain_shows_no_secret(tmp_path):
             assert "(hidden)" in done.stdout
             if form:
                 json.loads(done.stdout)
+
+
+SEVERAL = (
+    ("authorization", "Bearer alice"),
+    ("x-api-key", "mine"),
+    ("x-auth-token", "mine"),
+    ("x-request-id", "1"),
+)
+FORWARDED = "headers: {forward_request: [authorization, x-api-key, x-auth-token, x-request-id]}"
+
+
+@pytest.mark.parametrize(
+    ("step", "spare", "gets"),
+    [
+        ("upstream: spare", "{}", False),
+        ("upstream: spare", "{caller: FORWARD}", True),
+        ("method: shop.v1.Orders/Spare", "{}", False),
+        ("method: shop.v1.Orders/Spare", "{caller: FORWARD}", True),
+        ("method: shop.v1.Orders/Other", "{}", True),
+    ],
+)
+async def test_a_fallback_of_another_upstream_gets_callers_credentials_where_it_says_so_only(
+    step: str, spare: str, gets: bool, tmp_path: Path
+) -> None:
+    protos = tmp_path / "protos"
+    protos.mkdir()
+    more = "".join(
+        f"  rpc {name}(Order) returns (Order) "
+        f'{{ option (google.api.http) = {{get: "/{name}/{{id}}"}}; }}\n'
+        for name in ("Spare", "Other")
+    )
+    (protos / "shop.proto").write_text(
+        PROTO.replace("service Orders {\n", "service Orders {\n" + more)
+    )
+    config = (
+        f"defaults: {{method: {{{FORWARDED}, retry: {{disabled: true}}}}}}\n"
+        f"upstreams: {{spare: {{policy: {{credentials: {spare}}}}}}}\n"
+        "services: {shop.v1.Orders: {policy: {upstream: main}, methods: {"
+        f"Get: {{fallback: {{steps: [{{{step}}}]}}}}, Spare: {{upstream: spare}}}}}}}}\n"
+    )
+
+    async def main_answer(request: Any) -> Any:
+        status = 200 if request.path.startswith("/Other") else 503
+        return await json_answer({}, status=status)(request)
+
+    async with Upstream(main_answer) as main, Upstream(ANSWER) as other:
+        urls = {"main": main.url, "spare": other.url}
+        async with gateway_for(urls, proto=protos, config=config, tmp_path=tmp_path) as gateway:
+            await Shop(gateway, other).get(SEVERAL)
+    sent = (other if other.headers else main).headers[-1]
+    found = {name: sent.get(name) for name, _ in SEVERAL}
+    assert found["x-request-id"] == "1"
+    del found["x-request-id"]
+    assert set(found.values()) == ({"Bearer alice", "mine"} if gets else {None})

@@ -1,11 +1,12 @@
 """From a merged policy to the options of an upstream's credentials."""
 
 import base64
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 from seawall.config.v1.config_pb2 import Identity
 from seawall.policy.v1.policy_pb2 import OAuth2Credentials, UpstreamCredentials, UpstreamPolicy
 
+from gateway.config.credentials import is_credential
 from gateway.config.upstream_credentials.said import own_ways
 from gateway.config.values import seconds
 from gateway.downstream.credentials import Caller, CredentialOptions, OAuth2Options
@@ -53,16 +54,42 @@ def metadata_of_identities(identity: Identity) -> frozenset[str]:
     return frozenset(key.lower() for key in keys) | {AUTHORIZATION}
 
 
-def withheld_names(caller: Caller, of_identity: Set[str] = frozenset()) -> frozenset[str]:
+def withheld_names(
+    caller: Caller, of_identity: Set[str] = frozenset(), forwarded: Iterable[str] = ()
+) -> frozenset[str]:
     """Return the metadata that is never sent to an upstream, whatever forwards it.
 
     Args:
         caller: what becomes of callers' credentials.
         of_identity: metadata keys that identity providers read credentials from.
+        forwarded: what a method forwards to its own upstream, where this is another one:
+            what looks like a credential there is not meant for it.
     """
     if caller is Caller.FORWARD:
         return frozenset()
-    return _OF_CALLERS | {name.lower() for name in of_identity}
+    names = (name.lower() for name in forwarded)
+    return (
+        _OF_CALLERS
+        | {name.lower() for name in of_identity}
+        | {name for name in names if is_credential(name)}
+    )
+
+
+def apart(
+    own: str, other: str, policy: UpstreamPolicy, of_identity: Set[str], forwarded: Iterable[str]
+) -> frozenset[str]:
+    """Return the metadata that a method's fallback, a method of another upstream, does not get.
+
+    Args:
+        own: the method's upstream.
+        other: the fallback's.
+        policy: of the fallback's upstream, merged.
+        of_identity: metadata keys that identity providers read credentials from.
+        forwarded: what the fallback forwards.
+    """
+    if own == other or policy.credentials.caller:
+        return frozenset()
+    return withheld_names(Caller.STRIP, of_identity, forwarded)
 
 
 def credential_options(policy: UpstreamPolicy) -> CredentialOptions:
