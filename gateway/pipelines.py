@@ -40,6 +40,7 @@ from gateway.config.upstream_credentials import (
     apart,
     caller_of,
     credential_options,
+    unread_metadata,
     withheld_names,
 )
 from gateway.config.validation import Validation
@@ -167,7 +168,10 @@ class Pipelines:
     def _way(self, method: EffectiveMethod, *, is_fallback: bool = False) -> _Way:
         """Return what sends a method to the upstream that its policy was merged for."""
         who = self._resolved.upstreams[method.upstream].policy
-        caller, fixed = caller_of(who, is_fallback=is_fallback), credential_options(who).fixed
+        caller, own = caller_of(who, is_fallback=is_fallback), credential_options(who)
+        fixed = own.fixed
+        identity = self._identity
+        unread = frozenset() if identity is None else unread_metadata(method.policy.auth, identity)
         options, upstream = self._options(method), self._upstreams[method.upstream]
         policy, output = method.policy, method.descriptor.output_type
         codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
@@ -181,11 +185,12 @@ class Pipelines:
                     caller,
                     self._around.credential_metadata,
                     policy.headers.forward_request if is_fallback else (),
-                ),
+                )
+                | unread,
             ),
             upstream=upstream.name,
             client=upstream.client,
-            options=options.rest,
+            options=replace(options.rest, own_credential=own.is_own),
             pool=self._schema.pool,
             clock=self._around.clock,
         )

@@ -7,9 +7,11 @@ Rules:
    upstream that has one of its own, and from one that is another's fallback (a method of it too),
    together with whatever else looks like a credential; elsewhere they
    are sent on (FORWARD).
-3. What levels say one by one is looked at where they stand; what they come to together, and
+3. A credential that a provider would know, and the method does not look at, is sent nowhere
+   beside one that it did look at.
+4. What levels say one by one is looked at where they stand; what they come to together, and
    what that is beside the policies of methods, after they were merged.
-4. Secrets are for the configuration file: proto options are shown to every caller by
+5. Secrets are for the configuration file: proto options are shown to every caller by
    reflection. No sentence here repeats one.
 """
 
@@ -30,6 +32,7 @@ from gateway.config.upstream_credentials.options import (
     caller_of,
     credential_options,
     metadata_of_identities,
+    unread_metadata,
     withheld_names,
 )
 from gateway.config.upstream_credentials.said import hide_credentials
@@ -48,5 +51,6 @@ __all__ = [
     "hide_credentials",
     "merged_credential_mistakes",
     "metadata_of_identities",
+    "unread_metadata",
     "withheld_names",
 ]

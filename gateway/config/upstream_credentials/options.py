@@ -3,8 +3,13 @@
 import base64
 from collections.abc import Iterable, Set
 
-from seawall.config.v1.config_pb2 import Identity
-from seawall.policy.v1.policy_pb2 import OAuth2Credentials, UpstreamCredentials, UpstreamPolicy
+from seawall.config.v1.config_pb2 import Identity, IdentityProvider
+from seawall.policy.v1.policy_pb2 import (
+    AuthPolicy,
+    OAuth2Credentials,
+    UpstreamCredentials,
+    UpstreamPolicy,
+)
 
 from gateway.config.credentials import is_credential
 from gateway.config.upstream_credentials.said import own_ways
@@ -52,6 +57,29 @@ def metadata_of_identities(identity: Identity) -> frozenset[str]:
         if one.HasField("api_keys")
     )
     return frozenset(key.lower() for key in keys) | {AUTHORIZATION}
+
+
+def unread_metadata(auth: AuthPolicy, identity: Identity) -> frozenset[str]:
+    """Return metadata of credentials that a method does not look at, though a provider would.
+
+    Nobody knows whose they are, so they are sent to no upstream beside one that was looked at.
+    Where the method looks at no credential at all (`mode: NONE`), its upstream does.
+
+    Args:
+        auth: of the method, merged.
+        identity: who callers are.
+    """
+    if auth.mode == AuthPolicy.NONE or not auth.providers:
+        return frozenset()
+    keys = {name: _metadata_of(one) for name, one in identity.providers.items()}
+    read = {key for name, key in keys.items() if name in auth.providers}
+    return frozenset(key for key in keys.values() if key and key not in read)
+
+
+def _metadata_of(provider: IdentityProvider) -> str:
+    if provider.HasField("api_keys"):
+        return (provider.api_keys.metadata or _API_KEY).lower()
+    return AUTHORIZATION if provider.HasField("jwt") else ""
 
 
 def withheld_names(
