@@ -25,6 +25,7 @@ from gateway.config.protection import (
     serialize_options,
     upstream_options,
 )
+from gateway.config.shown import HIDDEN, hide_referenced
 from gateway.config.upstream_credentials import hide_credentials
 from gateway.config.upstream_tls import oldest_tls
 from gateway.config.webhooks import webhook_options
@@ -44,9 +45,6 @@ from gateway.interceptors.webhook import WebhookOptions, WebhookReaders
 from gateway.transcode.binding import Binding
 from gateway.transcode.framing.choice import Format, StreamOptions
 from gateway.transcode.target import RestOptions
-
-HIDDEN = "(hidden)"
-"""What is shown of a value that is, or may be, a secret."""
 
 _SAFE_VERBS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 _READING_VERBS = frozenset(("GET", "HEAD"))
@@ -89,8 +87,9 @@ class EffectiveMethod:
             shown.webhook.secrets[i] = HIDDEN
         for fixed in (shown.headers.set, shown.request.query):
             for key, value in list(fixed.items()):  # what is walked must not change
-                if value in self.referenced or may_be_secret(key):
+                if may_be_secret(key):
                     fixed[key] = HIDDEN
+        hide_referenced(shown, self.referenced)
         return shown
 
     @property
@@ -147,6 +146,7 @@ class EffectiveUpstream:
         shown.CopyFrom(self.policy)
         shown.url = self.shown_url
         hide_credentials(shown, HIDDEN, self.referenced)
+        hide_referenced(shown, self.referenced, kept={"url"})
         return shown
 
     @property

@@ -33,6 +33,14 @@ def option(element: ServiceDescriptor | MethodDescriptor, extension: Any) -> Any
     return options.Extensions[extension] if options.HasExtension(extension) else None
 
 
+def says_something(key: str, policy: Message, document: Document) -> bool:
+    """Tell whether what stands at `key` of the configuration file is a level.
+
+    A level may do nothing but empty a list or a map that more general ones filled.
+    """
+    return bool(policy.ListFields() or document.emptied(key))
+
+
 def yaml_level(name: str, key: str, policy: Message, document: Document) -> Level:
     """Return the level that stands at `key` of the configuration file."""
     return Level(
@@ -137,6 +145,6 @@ class MethodLevels:
             yield from stream_mistakes(policy, element)
 
     def _yaml(self, name: str, key: str, policy: MethodPolicy | None) -> tuple[Level, ...]:
-        if policy is None or not policy.ListFields():
+        if policy is None or not says_something(key, policy, self._document):
             return ()
         return (yaml_level(name, key, policy, self._document),)

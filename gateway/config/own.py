@@ -15,7 +15,7 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway.config import builtin
 from gateway.config.document import Document
-from gateway.config.levels import yaml_level
+from gateway.config.levels import says_something, yaml_level
 from gateway.config.limits.merged import effective_limit_mistakes
 from gateway.config.merge import Level, Merged, merge
 from gateway.config.problems import Problems
@@ -114,7 +114,7 @@ def own_policies(document: Document, methods: Iterable[MethodInfo]) -> dict[Meth
         if method.service in config.services:
             said = config.services[method.service]
             at = f"services.{method.service}"
-            if said.policy.ListFields():
+            if says_something(f"{at}.policy", said.policy, document):
                 levels.append(yaml_level("service", f"{at}.policy", said.policy, document))
             if method.name in said.methods:
                 own = said.methods[method.name]

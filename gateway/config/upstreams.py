@@ -21,7 +21,7 @@ from gateway.config import builtin
 from gateway.config.checks import upstream_mistakes
 from gateway.config.document import Document
 from gateway.config.effective import EffectiveUpstream
-from gateway.config.levels import option, yaml_level
+from gateway.config.levels import option, says_something, yaml_level
 from gateway.config.merge import Level, merge
 from gateway.config.problems import Problems
 from gateway.config.references import BrokenReferenceError, expand
@@ -239,7 +239,7 @@ class Upstreams:
             yield Level("flag", _FLAG, flagged, emptied=emptied)
 
     def _yaml(self, name: str, key: str, said: UpstreamPolicy) -> Iterator[Level]:
-        if not said.ListFields():
+        if not says_something(key, said, self._document):
             return
         policy = UpstreamPolicy()
         policy.CopyFrom(said)
