@@ -86,7 +86,7 @@ class EffectiveMethod:
         for i in range(len(shown.webhook.secrets)):
             shown.webhook.secrets[i] = HIDDEN
         for fixed in (shown.headers.set, shown.request.query):
-            for key, value in list(fixed.items()):  # what is walked must not change
+            for key in list(fixed):  # what is walked must not change
                 if may_be_secret(key):
                     fixed[key] = HIDDEN
         hide_referenced(shown, self.referenced)

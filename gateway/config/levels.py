@@ -70,6 +70,8 @@ class MethodLevels:
         self._of_upstream: dict[str, tuple[Level, ...]] = {"": ()}
         self._of_service: dict[str, tuple[Level, ...]] = {}
         self._of_method: dict[str, tuple[Level, ...]] = {}
+        self.named_at: dict[str, str] = {}
+        """Where an upstream was first named for a method."""
 
     def of(self, method: MethodDescriptor, upstream: str) -> tuple[Level, ...]:
         """Return the levels of `method` where `upstream` answers it."""
@@ -87,6 +89,8 @@ class MethodLevels:
             policy: Any = level.message
             if policy.HasField("upstream"):
                 name: str = policy.upstream
+                where = level.where_of("upstream") if level.where_of else level.where
+                self.named_at.setdefault(name, where)
                 return name
         return ""
 

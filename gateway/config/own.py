@@ -21,6 +21,7 @@ from gateway.config.merge import Level, Merged, merge
 from gateway.config.problems import Problems
 from gateway.config.suggest import no_such
 from gateway.core.call import MethodInfo
+from gateway.core.errors import Problem
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
@@ -68,6 +69,18 @@ def check_own(document: Document, problems: Problems) -> None:
                 key = f"{at}.methods.{method}"
                 problems.add(document.where(key), f"{key}: {no_such('method', method, methods)}")
         _check_limits(name, methods, document, problems)
+
+
+def own_doubts(document: Document) -> Iterator[Problem]:
+    """Yield policies of own services that are not served."""
+    for name in sorted(set(METHODS) - own_served(document)):
+        if name in document.config.services:
+            key = f"services.{name}"
+            yield Problem(
+                document.where(key),
+                f"{key}: has no effect: the service is not served; "
+                f"{_IF_ENABLED[name]}.enabled turns it on",
+            )
 
 
 def _check_limits(

@@ -13,3 +13,4 @@ Rules:
 from gateway.config.compositions.composition import Composition as Composition
 from gateway.config.compositions.composition import compositions as compositions
 from gateway.config.compositions.composition import fallback_upstreams as fallback_upstreams
+from gateway.config.compositions.unread import unread_body_doubts as unread_body_doubts

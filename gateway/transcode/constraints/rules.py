@@ -18,8 +18,8 @@ rules, CEL included; what is decided here is when it is asked, and what is made 
    fails while a call's message is looked at fails on its values (a sum that overflows, a
    division by zero, an index that is not there, a text that is no time): the call is
    INVALID_ARGUMENT. What cannot be the values' fault is INTERNAL.
-6. An engine cannot be interrupted: half a million items of 4 MiB with an expression each take
-   it a second. `repeated.max_items` is looked at first, and ends that in no time.
+6. An engine cannot be interrupted, and other calls wait for it: a message that asks for more
+   expressions than budget.py allows is INVALID_ARGUMENT, and no engine is asked.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +29,7 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.core.errors import CallError, Problem, Reason, Violation, invalid_request
 from gateway.core.status import Code
+from gateway.transcode.constraints.budget import MOST, Budget
 from gateway.transcode.constraints.culprits import culprits
 from gateway.transcode.constraints.told import told
 from gateway.transcode.constraints.vocabulary import has_rule, unread
@@ -78,10 +79,14 @@ class Rules:
 
     Args:
         new_message: returns the class of a type.
+        where: returns the place of a message, field or oneof in the protos; built-in: its file.
     """
 
-    def __init__(self, new_message: Callable[[Descriptor], Any]) -> None:
+    def __init__(
+        self, new_message: Callable[[Descriptor], Any], where: Callable[[Any], str] | None = None
+    ) -> None:
         self._new_message = new_message
+        self._where = where
         self._engine: _Engine | None = None
         self._known: dict[str, Constraints | None] = {}
         self._compiled: dict[str, tuple[Problem, ...]] = {}
@@ -98,15 +103,20 @@ class Rules:
             problems = [problem for part in parts for problem in self._compile(part)]
             if problems:
                 raise ConstraintError(problems)
-            self._known[name] = Constraints(name, self._engine) if self._engine and parts else None
+            self._known[name] = (
+                Constraints(message, self._engine) if parts and self._engine else None
+            )
         return self._known[name]
 
     def _compile(self, part: Descriptor) -> tuple[Problem, ...]:
         if part.full_name not in self._compiled:
             if self._engine is None:
                 self._engine = _Engine()
-            found = list(_mistakes(part, self._new_message(part), self._engine))
-            self._compiled[part.full_name] = tuple(Problem(part.file.name, text) for text in found)
+            where = self._where or (lambda _carrier: part.file.name)
+            self._compiled[part.full_name] = tuple(
+                Problem(where(carrier), f"{carrier.full_name}: {text}")
+                for carrier, text in _mistakes(part, self._new_message(part), self._engine)
+            )
         return self._compiled[part.full_name]
 
 
@@ -131,28 +141,29 @@ class _Engine:
         return ""
 
 
-def _mistakes(part: Descriptor, new_message: Any, engine: _Engine) -> Iterator[str]:
+def _mistakes(part: Descriptor, new_message: Any, engine: _Engine) -> Iterator[tuple[Any, str]]:
     carriers: tuple[Any, ...] = (part, *part.fields, *part.oneofs)
     for carrier in carriers:
         if carrier.has_options and has_rule(carrier.GetOptions()):
             for what in unread(carrier.GetOptions()):
-                yield f"{carrier.full_name}: {what}, which this version of seawall does not know"
+                yield carrier, f"{what}, which this version of seawall does not know"
     if text := engine.failure(new_message):
         # A copy has the same name, so each has an engine of its own.
         found = list(culprits(part, lambda alone: _Engine().failure(alone)))
-        yield from (f"{name}: {why}" for name, why in found or [(part.full_name, text)])
+        yield from found or [(part, text)]
 
 
 class Constraints:
     """The rules of one message type.
 
     Args:
-        name: of the type.
+        message: the type.
         engine: in which they are compiled.
     """
 
-    def __init__(self, name: str, engine: _Engine) -> None:
-        self._name = name
+    def __init__(self, message: Descriptor, engine: _Engine) -> None:
+        self._name = message.full_name
+        self._budget = Budget(message)
         self._engine = engine
         self._failures = engine.failures
 
@@ -160,8 +171,13 @@ class Constraints:
         """Return what is wrong with a message.
 
         Raises:
-            CallError: a rule fails.
+            CallError: a rule fails, or there is too much to look at.
         """
+        if self._budget.is_exceeded_by(message):
+            raise invalid_request(
+                f"the constraints of {self._name} are more work than is done for one message: "
+                f"{MOST} expressions at most; send fewer items at once"
+            )
         collect = self._engine.collect
         try:
             first = collect(message, fail_fast=True)

@@ -148,3 +148,17 @@ def test_an_own_service_that_only_empties_its_limits_has_none(given: Given) -> N
     found = own_policies(given.document(yaml), [check, watch])
     assert sorted(name for name in found[check][0].rate_limits if name) == []
     assert sorted(name for name in found[watch][0].rate_limits if name) == ["probes"]
+
+
+def test_what_is_wrong_once_levels_are_merged_is_told_once_where_it_was_said(
+    given: Given,
+) -> None:
+    yaml = (
+        "defaults:\n"
+        "  method:\n"
+        "    rate_limits:\n"
+        "      total: {by: ['field:no_such_field'], requests: 1}\n"
+    )
+    proto = "service A {\n" + get("Get") + get("List") + get("Find") + "}"
+    (mistake,) = given.mistakes(proto, yaml)
+    assert mistake.startswith("seawall.yaml:4: shop.v1.A/Get and 2 more: rate_limits.total.by[0]: ")

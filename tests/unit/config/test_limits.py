@@ -15,6 +15,8 @@ from gateway.config.merge import Level, merge
 from gateway.interceptors.rate_limit import Part, Source
 from gateway.state.limits import Algorithm, Limit, StoreFailure
 
+from .conftest import get
+
 LOGIN = "panel.v1.AuthService/Login"
 SIGNUP = "panel.v1.AuthService/Signup"
 REQUEST = FieldDescriptorProto.DESCRIPTOR
@@ -275,3 +277,15 @@ def test_a_stream_that_is_one_request_is_not_counted_by_a_field_of_one_message()
     ((path, text),) = effective_limit_mistakes(policy, REQUEST, one_body=True)
     assert path == "rate_limits.l.by[1]"
     assert "one request" in text
+
+
+def test_metadata_that_carries_callers_keys_is_no_key(given):
+    yaml = (
+        "identity: {providers: {partners: {api_keys: {metadata: x-partner, keys: "
+        f"[{{caller: a, sha256: {'0' * 64}}}]}}}}}}}}\n"
+        "defaults:\n  method:\n    breaker: {key_metadata: x-partner}\n"
+        "    rate_limits: {total: {requests: 1, by: ['metadata:X-Partner']}}\n"
+    )
+    found = given.mistakes("service A {\n" + get("Get") + "}", yaml)
+    assert [one.partition(": ")[0] for one in found] == ["seawall.yaml:4", "seawall.yaml:5"]
+    assert all("identity provider 'partners'" in one for one in found)
