@@ -6,7 +6,7 @@ rest and runs it.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ from gateway.config.address import Address, parse_address
 from gateway.config.checks import seconds
 from gateway.config.connections import connection_options
 from gateway.config.document import Document, empty_document, read_document
+from gateway.config.identity import identity_doubts
 from gateway.config.listeners import DEFAULT_LISTEN as DEFAULT_LISTEN
-from gateway.config.listeners import ListenerOptions, listener_options
+from gateway.config.listeners import ListenerOptions, listener_doubts, listener_options
 from gateway.config.rate_limit_service import described_limits
 from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
@@ -42,6 +43,7 @@ from gateway.ingress.rate_limit_service import Domain, RateLimitTarget
 from gateway.ingress.reflection import SERVICES as REFLECTION
 from gateway.ingress.reflection import Reflection, own_pool
 from gateway.ingress.server import Server, ServerOptions
+from gateway.ingress.unserved import UNSERVED, UnservedTarget
 from gateway.interceptors.arrival import TrustedPeers
 from gateway.interceptors.overload.guard import OverloadGuard, OverloadOptions
 from gateway.interceptors.overload.memory import MemoryReader
@@ -94,12 +96,12 @@ def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> Loaded:
     )
     found: list[Problem] = []
     try:
-        _listen_addresses(settings, document)
+        _listen_addresses(settings, document, environ)
     except ConfigError as error:
         found += error.problems
     try:
         schema = _schema(settings, document)
-        loaded = Loaded(schema, document, resolve(schema, document, settings.flags, environ))
+        resolved = resolve(schema, document, settings.flags, environ)
     except ConfigError as error:
         raise ConfigError(list(dict.fromkeys((*found, *error.problems)))) from None
     except UnicodeDecodeError:
@@ -108,18 +110,29 @@ def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> Loaded:
         raise ConfigError.one(where, "holds a name that is not UTF-8: it is damaged") from None
     if found:
         raise ConfigError(found)
-    return loaded
+    warnings = (*resolved.warnings, *_out_of_time(document))
+    return Loaded(schema, document, replace(resolved, warnings=warnings))
+
+
+def _out_of_time(document: Document) -> Iterator[Problem]:
+    """Yield keys and certificates that have ended, or do not count yet."""
+    wall = SystemClock.wall()
+    for key, text in (
+        *identity_doubts(document.config.identity, document.folder, wall),
+        *listener_doubts(document.config, document.folder, wall),
+    ):
+        yield Problem(document.where(key), f"{key}: {text}")
 
 
 def _listen_addresses(
-    settings: Settings, document: Document
+    settings: Settings, document: Document, environ: Mapping[str, str] = os.environ
 ) -> tuple[tuple[ListenerOptions, ...], Address | None]:
     """Return where to listen, for gRPC and for operations.
 
     Raises:
         ConfigError: with the flag, or the file and line, of what cannot be listened on.
     """
-    listeners = listener_options(document, settings.listen)
+    listeners = listener_options(document, settings.listen, environ)
     given, key = settings.ops_listen, "ops_listen"
     where = "--ops-listen" if given else f"{document.where(key)}: {key}"
     text = given or document.config.ops_listen or DEFAULT_OPS_LISTEN
@@ -204,7 +217,11 @@ class Gateway:
             *([admin.SERVICE] if config.admin.enabled else []),
             *([rate_limit_service.SERVICE] if limits_served else []),
         ]
-        reflection = Reflection((self._schema.pool, own_pool()), [*served, *own])
+        reflection = Reflection(
+            (self._schema.pool, own_pool()),
+            [*served, *own],
+            {one.name: one.services for one in listeners_at if one.services is not None},
+        )
         local = health.targets() | reflection.targets()
         if config.admin.enabled:
             local[MethodInfo(admin.SERVICE, "ListUpstreams")] = LocalUnary(
@@ -213,7 +230,10 @@ class Gateway:
 
         if limits_served:
             local[MethodInfo(rate_limit_service.SERVICE, "ShouldRateLimit")] = RateLimitTarget(
-                {name: Domain(limits) for name, limits in described_limits(config).items()},
+                {
+                    name: Domain(limits, self._around.credential_metadata)
+                    for name, limits in described_limits(config).items()
+                },
                 self._edge.limits,
                 self._events,
             )
@@ -222,7 +242,8 @@ class Gateway:
             health.end_watches()
             reflection.end_streams()
 
-        own_options = self._edge.own_options(list(local), loaded.resolved.catalog)
+        own_options = self._edge.own_options([*local, UNSERVED], loaded.resolved.catalog)
+        unserved = local_pipeline(UNSERVED, UnservedTarget(), own_options[UNSERVED], self._around)
         pipelines = Pipelines(
             loaded.schema, loaded.resolved, self._upstreams, self._around, config.identity
         )
@@ -243,7 +264,7 @@ class Gateway:
                 wait_s=seconds(config.drain.wait),
                 grace_s=seconds(config.drain.grace) if config.drain.HasField("grace") else 30.0,
             ),
-            partial(handler_for, self.dispatch, gate, self._clock),
+            partial(handler_for, self.dispatch, gate, self._clock, unserved),
             gate,
             health,
             end_streams,

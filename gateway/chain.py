@@ -35,14 +35,16 @@ from gateway.interceptors.coalesce import CoalesceInterceptor
 from gateway.interceptors.concurrency import ConcurrencyInterceptor, ShedInterceptor
 from gateway.interceptors.credentials import CredentialInterceptor
 from gateway.interceptors.deadline import DeadlineInterceptor
-from gateway.interceptors.deduplicate import DeduplicateInterceptor, Lookup
 from gateway.interceptors.decode import DecodeInterceptor, DecodeStreamInterceptor
+from gateway.interceptors.deduplicate import DeduplicateInterceptor, Lookup
 from gateway.interceptors.each import EachInterceptor
 from gateway.interceptors.endpoint import EndpointInterceptor
 from gateway.interceptors.overload.guard import OverloadGuard
 from gateway.interceptors.overload.interceptor import OverloadInterceptor
 from gateway.interceptors.pacing.interceptor import PacingInterceptor
 from gateway.interceptors.rate_limit import (
+    ArrivalLimitInterceptor,
+    LimitOf,
     LocalRateLimitInterceptor,
     RateLimitInterceptor,
     key_of,
@@ -119,6 +121,7 @@ def compose(
     outer: Sequence[Interceptor],
     inner: Sequence[Interceptor],
     target: Target,
+    own: Sequence[Interceptor] = (),
 ) -> Pipeline:
     """Return the interceptors around `target`, the first outermost.
 
@@ -127,9 +130,10 @@ def compose(
         outer: what calls of the gateway's own do not pass.
         inner: what they do.
         target: answers.
+        own: what only calls of the gateway's own pass, before `inner`.
     """
-    enter = _compose(inner, target.__call__)
-    return Pipeline(method, (*outer, *inner), target, _compose(outer, enter), enter)
+    run = _compose(inner, target.__call__)
+    return Pipeline(method, (*outer, *inner), target, _compose(outer, run), _compose(own, run))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,12 +170,17 @@ class Surroundings:
 
 
 def edge_interceptors(
-    options: MethodOptions, around: Surroundings, shed: Sequence[Interceptor] = ()
+    options: MethodOptions,
+    around: Surroundings,
+    shed: Sequence[Interceptor] = (),
+    *,
+    each: bool = False,
 ) -> list[Interceptor]:
     """Return what every method that is served has first, up to where it is decoded.
 
     Limits stand as far out as what they count by is known: those of addresses keep away
-    from auth, those of callers stand behind it.
+    from auth, those of callers stand behind it. Where a method has both, one decision behind
+    auth is on all of them, and in front of it stands what counts calls that never get there.
     """
     return [
         AccessInterceptor(around.clock, around.events, options.names),
@@ -179,13 +188,15 @@ def edge_interceptors(
         *([OverloadInterceptor(around.overload, around.events)] if around.overload else []),
         DeadlineInterceptor(options.deadline, around.clock),
         *shed,
-        *_limit_interceptors(options.limits, Stage.ARRIVAL, around),
+        *_limit_interceptors(options.limits, Stage.ARRIVAL, around, each=each),
         *_auth_interceptors(options.auth, around),
-        *_limit_interceptors(options.limits, Stage.CALLER, around),
+        *_limit_interceptors(options.limits, Stage.CALLER, around, each=each),
     ]
 
 
-def message_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
+def message_interceptors(
+    options: MethodOptions, around: Surroundings, *, each: bool = False
+) -> list[Interceptor]:
     """Return what looks at a request before anything is done with it: behind decode.
 
     Who signed it is asked first: what is forged costs nobody a place.
@@ -195,7 +206,17 @@ def message_interceptors(options: MethodOptions, around: Surroundings) -> list[I
         found.append(WebhookInterceptor(*options.webhook, around.clock, around.events))
     if options.check is not None:
         found.append(ValidateInterceptor(options.check, around.events))
-    return found + _limit_interceptors(options.limits, Stage.MESSAGE, around)
+    return found + _limit_interceptors(options.limits, Stage.MESSAGE, around, each=each)
+
+
+def own_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
+    """Return what calls of the gateway's own pass first: their requests keep constraints too.
+
+    Who may call, signatures and limits are the matter of the call that they are part of.
+    """
+    if options.check is None:
+        return []
+    return [ValidateInterceptor(options.check, around.events, of_part=True)]
 
 
 def _auth_interceptors(options: AuthOptions, around: Surroundings) -> list[Interceptor]:
@@ -206,13 +227,43 @@ def _auth_interceptors(options: AuthOptions, around: Surroundings) -> list[Inter
 
 
 def _limit_interceptors(
-    limits: Sequence[DeclaredLimit], here: Stage, around: Surroundings
+    limits: Sequence[DeclaredLimit], here: Stage, around: Surroundings, *, each: bool = False
 ) -> list[Interceptor]:
-    if not limits or stage(limits) is not here:
+    """Return what counts calls at one stage.
+
+    Args:
+        limits: of the method.
+        here: the stage.
+        around: the store and what is told.
+        each: the decision is on each message of a stream, and stands behind `each`.
+    """
+    if not limits:
         return []
-    keyed = [(one.limit, key_of(one.by, around.peer)) for one in limits]
+    decided = None if each else stage(limits)
+    if decided is not here:
+        if here is not Stage.ARRIVAL:
+            return []
+        # What is refused before the decision counts for the limits that are known here.
+        limits = [one for one in limits if stage([one]) is Stage.ARRIVAL]
+        if not limits:
+            return []
+        keyed, store = _counted(limits, around)
+        return [ArrivalLimitInterceptor(keyed, store, around.clock, around.events)]
+    return _decision(limits, around)
+
+
+def _counted(
+    limits: Sequence[DeclaredLimit], around: Surroundings
+) -> tuple[list[LimitOf], LimitStore]:
     store = around.limits
     assert store is not None  # one a process: limits of one level share their counts
+    return [(one.limit, key_of(one.by, around.peer)) for one in limits], store
+
+
+def _decision(limits: Sequence[DeclaredLimit], around: Surroundings) -> list[Interceptor]:
+    if not limits:
+        return []
+    keyed, store = _counted(limits, around)
     if isinstance(store, MemoryLimits):
         return [LocalRateLimitInterceptor(keyed, store, around.events)]
     return [RateLimitInterceptor(keyed, store, around.events)]
@@ -242,12 +293,13 @@ def rest_interceptors(
             around,
             # What a fallback could answer is not refused before it is asked.
             [ShedInterceptor(limiter, clock, events)] if limiter and fallback is None else (),
+            each=each,
         ),
         (DecodeStreamInterceptor if streamed else DecodeInterceptor)(options.decode),
-        *message_interceptors(options, around),
+        *message_interceptors(options, around, each=each),
     ]
     inner: list[Interceptor] = [
-        *([EachInterceptor()] if each else []),
+        *([EachInterceptor(), *_decision(options.limits, around)] if each else []),
         *sharing_interceptors(options, around, shared),
         *_serialize_interceptors(options, around),
         *([fallback] if fallback is not None else []),

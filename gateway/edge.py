@@ -20,6 +20,7 @@ from gateway.config.identity import (
     read_keys,
 )
 from gateway.config.limits.declared import declared_limits
+from gateway.config.listeners import trusted_hops
 from gateway.config.own import own_policies
 from gateway.config.state import StateOptions, state_options
 from gateway.config.upstream_credentials import metadata_of_identities
@@ -125,7 +126,7 @@ class Edge:
                 read_keys=read_keys,
             )
         self.limits = _limits(state_options(config.state), clock, rng, events)
-        self.peer = PeerAddress(config.connections.trusted_hops)
+        self.peer = PeerAddress(config.connections.trusted_hops, trusted_hops(config.listeners))
 
     def _fetch(self, options: JwtOptions) -> Fetch:
         questions = _Questions(options, self._clock, self._rng)

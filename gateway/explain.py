@@ -11,16 +11,21 @@ from typing import Any, NamedTuple
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from rich.table import Table
-from seawall.policy.v1.policy_pb2 import UpstreamPolicy
+from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
 
 from gateway.app import Loaded, overload_guard
 from gateway.chain import Named, Surroundings, composed_interceptors, rest_interceptors
 from gateway.config.effective import EffectiveMethod, method_options
 from gateway.config.limits.declared import DeclaredLimit
+from gateway.config.own import METHODS, own_policies, own_served
+from gateway.config.shown import hide_referenced
+from gateway.config.upstream_credentials import caller_of
 from gateway.config.validation import Validation
+from gateway.core.call import MethodInfo
 from gateway.core.clock import SystemClock, system_rng
 from gateway.core.errors import ConfigError
 from gateway.core.events import Events
+from gateway.downstream.credentials import Caller
 from gateway.edge import Edge
 from gateway.interceptors.auth import AuthOptions
 from gateway.interceptors.rate_limit import Part
@@ -79,6 +84,20 @@ def _is_map_of_messages(field: FieldDescriptor) -> bool:
     return entry.fields_by_name["value"].message_type is not None
 
 
+def _credential(policy: UpstreamPolicy) -> str:
+    """Return whose credential an upstream is sent, for people."""
+    credentials = policy.credentials
+    match caller_of(policy):
+        case Caller.FORWARD:
+            return "the caller's, as it comes (credentials.caller: FORWARD)"
+        case Caller.EXCHANGE:
+            return "one that the caller's is exchanged for (credentials.caller: EXCHANGE)"
+    kinds = ("bearer_token", "basic", "headers", "oauth2")
+    own = [kind for kind in kinds if kind in {field.name for field, _ in credentials.ListFields()}]
+    said = f"the gateway's own ({', '.join(own)})" if own else "none"
+    return f"{said}; the caller's is not sent (credentials.caller: STRIP)"
+
+
 class _Shape(NamedTuple):
     """What a method's calls go through, and what they share with others by name."""
 
@@ -86,6 +105,14 @@ class _Shape(NamedTuple):
     breakers: list[str]
     auth: AuthOptions
     limits: tuple[DeclaredLimit, ...]
+
+    def auth_names(self) -> dict[str, Any]:
+        """Return who may call, for machines."""
+        return {
+            "mode": self.auth.mode.name,
+            "providers": sorted(self.auth.providers),
+            "roles": sorted(self.auth.roles),
+        }
 
     def auth_text(self) -> str:
         """Return who may call, for people."""
@@ -147,12 +174,62 @@ def _shape(loaded: Loaded, method: EffectiveMethod) -> _Shape:
     return _Shape(names, breakers, options.auth, options.limits)
 
 
+def _explain_own(loaded: Loaded, method: MethodInfo, *, as_json: bool) -> None:
+    """Print what holds for a method that the gateway answers itself."""
+    edge = Edge(loaded.document, SystemClock(), system_rng(), Events())
+    own = edge.own_options([method], loaded.resolved.catalog)[method]
+    policy, origins = own_policies(loaded.document, [method])[method]
+    shown = MethodPolicy()
+    shown.auth.CopyFrom(policy.auth)
+    for limit in filter(None, policy.rate_limits):
+        shown.rate_limits[limit].CopyFrom(policy.rate_limits[limit])
+    hide_referenced(shown, loaded.document.referenced)
+    said = {path: at for path, at in origins.items() if path.startswith(("auth.", "rate_limits."))}
+    shape = _Shape([], [], own.auth, own.limits)
+    if as_json:
+        told = {
+            "method": method.full_name,
+            "answered_by": "the gateway",
+            "auth": shape.auth_names(),
+            "rate_limits": [one.limit.name for one in own.limits],
+            "policy": json_format.MessageToDict(shown, preserving_proto_field_name=True),
+            "origins": said,
+        }
+        print(json.dumps(told, indent=2))
+        return
+    out = console()
+    head = Table(box=None, show_header=False, pad_edge=False)
+    head.add_row("method", f"{method.full_name}  (answered by the gateway itself)")
+    head.add_row("callers", shape.auth_text())
+    for text in shape.limit_texts():
+        head.add_row("rate limit", text)
+    out.print(head)
+    out.print()
+    table = Table(box=None, pad_edge=False)
+    for column in ("POLICY", "VALUE", "FROM"):
+        table.add_column(column, overflow="fold")
+    for row in _rows(shown, said):
+        table.add_row(*row)
+    out.print(table)
+
+
+def _own(loaded: Loaded, name: str) -> MethodInfo | None:
+    service, _, method = name.lstrip("/").partition("/")
+    known = METHODS.get(service, ())
+    if service not in own_served(loaded.document) or method not in known:
+        return None
+    return MethodInfo(service, method)
+
+
 def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
     """Print a method's effective policy with the origin of every value.
 
     Raises:
         ConfigError: the method is not served.
     """
+    if (own := _own(loaded, name)) is not None:
+        _explain_own(loaded, own, as_json=as_json)
+        return
     method = _find(loaded, name)
     idempotent, because = method.idempotency
     shape = _shape(loaded, method)
@@ -170,16 +247,13 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
                     "idempotent": {"value": idempotent, "origin": because},
                     "pipeline": shape.interceptors,
                     "breakers": shape.breakers,
-                    "auth": {
-                        "mode": shape.auth.mode.name,
-                        "providers": sorted(shape.auth.providers),
-                        "roles": sorted(shape.auth.roles),
-                    },
+                    "auth": shape.auth_names(),
                     "rate_limits": [one.limit.name for one in shape.limits],
                     "policy": as_dict(method.shown_policy, preserving_proto_field_name=True),
                     "origins": dict(method.origins),
                     "upstream": {
                         "name": method.upstream,
+                        "credential": caller_of(upstream.policy).name,
                         "policy": as_dict(upstream_policy, preserving_proto_field_name=True),
                         "origins": dict(upstream.origins),
                     }
@@ -201,6 +275,8 @@ def explain(loaded: Loaded, name: str, *, as_json: bool) -> None:
     head.add_row("callers", shape.auth_text())
     for limit in shape.limit_texts():
         head.add_row("rate limit", limit)
+    if upstream is not None:
+        head.add_row("credential", _credential(upstream.policy))
     if shape.breakers:
         head.add_row("breakers", ", ".join(shape.breakers))
     out.print(head)

@@ -26,6 +26,7 @@ from gateway.chain import (
     attempt_interceptors,
     compose,
     composed_interceptors,
+    own_interceptors,
     rest_interceptors,
 )
 from gateway.compose.fallback import FallbackInterceptor
@@ -36,8 +37,10 @@ from gateway.config.effective import EffectiveMethod, MethodOptions, method_opti
 from gateway.config.resolve import Resolved
 from gateway.config.schema import Schema
 from gateway.config.upstream_credentials import (
+    apart,
     caller_of,
     credential_options,
+    unread_metadata,
     withheld_names,
 )
 from gateway.config.validation import Validation
@@ -118,7 +121,9 @@ class Pipelines:
         outer, inner = rest_interceptors(
             way.options, way.encoder, way.upstream, self._around, fallback
         )
-        return compose(method.method, outer, inner, way.target)
+        return compose(
+            method.method, outer, inner, way.target, own_interceptors(way.options, self._around)
+        )
 
     def _fallback(self, method: EffectiveMethod) -> FallbackInterceptor | None:
         composition = self._resolved.compositions.get(method.method.full_name)
@@ -126,7 +131,23 @@ class Pipelines:
             return None
         clock, events = self._around.clock, self._around.events
         elsewhere = partial(self._elsewhere, method.method.full_name)
-        return FallbackInterceptor(composition.fallback, self._entry, elsewhere, clock, events)
+        other = partial(self._apart, method.upstream)
+        return FallbackInterceptor(composition.fallback, other, elsewhere, clock, events)
+
+    def _apart(self, own: str, name: str) -> Entry:
+        """Return the entry of a method that is a fallback for one of the upstream `own`."""
+        entry, method = self._entry(name), self._methods[name]
+        upstream = self._resolved.upstreams.get(method.upstream)
+        if upstream is None:  # made of others' answers
+            return entry
+        withheld = apart(
+            own,
+            method.upstream,
+            upstream.policy,
+            self._around.credential_metadata,
+            method.policy.headers.forward_request,
+        )
+        return replace(entry, withheld=withheld)
 
     def _elsewhere(self, name: str, upstream: str) -> Entry:
         """Return the way of a method over an upstream that is a fallback."""
@@ -147,7 +168,10 @@ class Pipelines:
     def _way(self, method: EffectiveMethod, *, is_fallback: bool = False) -> _Way:
         """Return what sends a method to the upstream that its policy was merged for."""
         who = self._resolved.upstreams[method.upstream].policy
-        caller, fixed = caller_of(who, is_fallback=is_fallback), credential_options(who).fixed
+        caller, own = caller_of(who, is_fallback=is_fallback), credential_options(who)
+        fixed = own.fixed
+        identity = self._identity
+        unread = frozenset() if identity is None else unread_metadata(method.policy.auth, identity)
         options, upstream = self._options(method), self._upstreams[method.upstream]
         policy, output = method.policy, method.descriptor.output_type
         codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
@@ -157,11 +181,16 @@ class Pipelines:
             headers=HeaderForwarding(
                 policy.headers.forward_request,
                 policy.headers.forward_response,
-                withheld_names(caller, self._around.credential_metadata),
+                withheld_names(
+                    caller,
+                    self._around.credential_metadata,
+                    policy.headers.forward_request if is_fallback else (),
+                )
+                | unread,
             ),
             upstream=upstream.name,
             client=upstream.client,
-            options=options.rest,
+            options=replace(options.rest, own_credential=own.is_own),
             pool=self._schema.pool,
             clock=self._around.clock,
         )
@@ -217,4 +246,5 @@ class Pipelines:
             target = ScatterTarget(composition.scatter, self._entry, clock, events)
         options, fallback = self._options(method), self._fallback(method)
         outer, inner = composed_interceptors(options, self._around, fallback)
-        return compose(method.method, outer, inner, target)
+        own = own_interceptors(options, self._around)
+        return compose(method.method, outer, inner, target, own)

@@ -10,6 +10,8 @@ Rules:
    that step had to tell; where the method itself did, there is none.
 3. A chain that fails ends with the method's own error, and how the steps failed in short.
 4. Every step that was tried is told by FallbackUsed.
+5. Callers' credentials are for the method's own upstream: a step that leads to another one is
+   called without them, unless that upstream says what becomes of them (`credentials.caller`).
 """
 
 from collections.abc import Callable, Sequence
@@ -66,6 +68,7 @@ class _Way:
             entry = self._entry = self._find()
         message = call.message if self._request is None else self._request.make(call.message)
         part = Part(call, entry.method, message, ends_at)
+        part.keep_from(entry.withheld)
         outcome = await part.run(entry.run, clock)
         if outcome.error is None and self._response is not None:
             said = entry.response_type.FromString(part.answer)

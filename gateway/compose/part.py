@@ -38,12 +38,14 @@ class Entry:
         run: its pipeline, from behind decode inwards.
         request_type: class of its request, which `call.message` is to be.
         response_type: class of its answer.
+        withheld: keys of the caller's metadata that its upstream is not meant to see.
     """
 
     method: MethodInfo
     run: CallNext
     request_type: Any
     response_type: Any
+    withheld: frozenset[str] = frozenset()
 
 
 EntryOf = Callable[[str], Entry]
@@ -88,6 +90,11 @@ class Part(SubCall):
         """Keep the answer."""
         self.sent += 1
         self.answer = payload
+
+    def keep_from(self, withheld: frozenset[str]) -> None:
+        """Leave out metadata that is not meant for whoever is called."""
+        if withheld:
+            self.metadata = [pair for pair in self.metadata if pair[0] not in withheld]
 
     async def run(self, call_next: CallNext, clock: Clock) -> Outcome:
         """Make the call within its time."""

@@ -90,6 +90,9 @@ def read_document(path: Path, environ: Mapping[str, str] = os.environ) -> Docume
     return Document(config, path, reader.lines, reader.emptied, reader.referenced)
 
 
+_OPEN_REFERENCE = "${"
+
+
 def _text(path: Path) -> str:
     try:
         return read_text(path, MAX_FILE_BYTES)
@@ -104,7 +107,9 @@ def _compose(text: str, where: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark
         at = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark is not None else where
-        raise ConfigError.one(at, f"is not YAML: {error.problem}") from None
+        line = "" if mark is None else "".join(text.splitlines()[mark.line : mark.line + 1])
+        hint = '; within { } and [ ] write "${NAME}" in quotes' if _OPEN_REFERENCE in line else ""
+        raise ConfigError.one(at, f"is not YAML: {error.problem}{hint}") from None
     except yaml.YAMLError as error:
         raise ConfigError.one(where, f"is not YAML: {' '.join(str(error).split())}") from None
     return root

@@ -11,7 +11,6 @@ Rules:
 Each `_…_doubts` yields (path of a value or a group, why) of one method or upstream.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -22,13 +21,20 @@ from gateway.config.credentials import may_be_secret
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
 from gateway.config.identity import auth_doubts
 from gateway.config.merge import Origins
-from gateway.config.upstream_credentials import credential_doubts
+from gateway.config.origins import origin_of, place_of
+from gateway.config.upstream_credentials import (
+    caller_of,
+    credential_doubts,
+    fixed_header_doubts,
+    forwarding_doubts,
+    metadata_of_identities,
+    withheld_names,
+)
 from gateway.core.errors import Problem
 from gateway.downstream.endpoints import Discovery, EndpointOptions
 
 Doubt = tuple[str, str]
 
-_ORIGIN = re.compile(r"[^ (]+ \((?P<where>.+)\)")
 _OF_SENDING = ("retry", "hedge", "breaker", "headers", "json", "request", "errors.status_codes")
 """Groups of a method's policy that say how it is sent."""
 _OF_THE_CALL = ("deadline", "serialize", "fallback", "criticality")
@@ -62,11 +68,55 @@ def doubts(
     yield from values.idle()
     for upstream in upstreams:
         for path, why in credential_doubts(upstream.policy, upstream.referenced):
-            where = _where(upstream.origins.get(path, ""))
+            where = place_of(upstream.origins.get(path, ""))
             yield Problem(where, f"upstream {upstream.name}: {path}: {why}")
+    yield from _sent_elsewhere(methods, elsewhere, upstreams, known)
+    yield from _open_secrets(methods)
     seen: set[tuple[str, str]] = set()
     for method in (*methods, *elsewhere):
         yield from _shown_keys(method, seen)
+
+
+def _sent_elsewhere(
+    methods: Sequence[EffectiveMethod],
+    elsewhere: Sequence[EffectiveMethod],
+    upstreams: Sequence[EffectiveUpstream],
+    identity: Identity,
+) -> Iterator[Problem]:
+    """Yield what looks like a credential, and reaches an upstream that it is hardly meant for."""
+    of_identity = metadata_of_identities(identity)
+    told: set[tuple[str, str]] = set()
+    by_name = {upstream.name: upstream.policy for upstream in upstreams}
+    found: list[tuple[EffectiveMethod, Doubt]] = []
+    for method in methods:
+        if (upstream := by_name.get(method.upstream)) is not None:
+            withheld = withheld_names(caller_of(upstream), of_identity)
+            found += [(method, doubt) for doubt in forwarding_doubts(method.policy, withheld)]
+    for method in elsewhere:
+        doubted = fixed_header_doubts(method.policy, method.upstream, method.referenced)
+        found += [(method, doubt) for doubt in doubted]
+    for method, (path, why) in found:
+        where = place_of(method.origins.get(path, method.origins.get(path.partition("[")[0], "")))
+        if (path, where) not in told:
+            told.add((path, where))
+            yield Problem(where, f"{method.method.full_name}: {path}: {why}")
+
+
+def _open_secrets(methods: Sequence[EffectiveMethod]) -> Iterator[Problem]:
+    """Yield secrets of webhooks that stand in the file itself."""
+    told: set[str] = set()
+    for method in methods:
+        webhook = method.policy.webhook
+        if webhook.disabled or all(one in method.referenced for one in webhook.secrets):
+            continue
+        where = place_of(origin_of(method.origins, "webhook.secrets"))
+        if where not in told:
+            told.add(where)
+            yield Problem(
+                where,
+                f"{method.method.full_name}: webhook.secrets: stand in the file itself; ${{NAME}} "
+                "or file:PATH keep them out of there",
+            )
 
 
 class _Values:
@@ -107,13 +157,7 @@ class _Values:
             told = f"{name}: {path} has no effect, because {why}"
             if path == "auth.roles":  # it has one: nobody is let in
                 told = f"{name}: nobody can call it: {path}: {why}"
-            yield Problem(_where(origin), told)
-
-
-def _where(origin: str) -> str:
-    """Return "seawall.yaml:4" of "service (seawall.yaml:4)"; a flag is its own place."""
-    match = _ORIGIN.fullmatch(origin)
-    return match["where"] if match else origin
+            yield Problem(place_of(origin), told)
 
 
 # Methods.
@@ -189,7 +233,7 @@ def _shown_keys(method: EffectiveMethod, seen: set[tuple[str, str]]) -> Iterator
         if said and at not in seen and may_be_secret(said):
             seen.add(at)
             yield Problem(
-                _where(at[1]),
+                place_of(at[1]),
                 f"{method.method.full_name}: {path}: the values of {said!r} are shown in logs "
                 "and by seawall.admin.v1; name another one if they are secrets",
             )

@@ -35,6 +35,7 @@ from gateway.config.sharing import (
     invalidation_tags,
 )
 from gateway.config.sharing.tags import TagsOf
+from gateway.config.shown import HIDDEN, hide_referenced
 from gateway.config.upstream_credentials import hide_credentials, metadata_of_identities
 from gateway.config.upstream_tls import oldest_tls
 from gateway.config.webhooks import webhook_options
@@ -55,9 +56,6 @@ from gateway.transcode.binding import Binding
 from gateway.transcode.canonical import Canonical
 from gateway.transcode.framing.choice import Format, StreamOptions
 from gateway.transcode.target import RestOptions
-
-HIDDEN = "(hidden)"
-"""What is shown of a value that is, or may be, a secret."""
 
 _SAFE_VERBS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 _READING_VERBS = frozenset(("GET", "HEAD"))
@@ -99,9 +97,10 @@ class EffectiveMethod:
         for i in range(len(shown.webhook.secrets)):
             shown.webhook.secrets[i] = HIDDEN
         for fixed in (shown.headers.set, shown.request.query):
-            for key, value in list(fixed.items()):  # what is walked must not change
-                if value in self.referenced or may_be_secret(key):
+            for key in list(fixed):  # what is walked must not change
+                if may_be_secret(key):
                     fixed[key] = HIDDEN
+        hide_referenced(shown, self.referenced)
         return shown
 
     @property
@@ -158,6 +157,7 @@ class EffectiveUpstream:
         shown.CopyFrom(self.policy)
         shown.url = self.shown_url
         hide_credentials(shown, HIDDEN, self.referenced)
+        hide_referenced(shown, self.referenced, kept={"url"})
         return shown
 
     @property

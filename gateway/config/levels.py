@@ -33,6 +33,14 @@ def option(element: ServiceDescriptor | MethodDescriptor, extension: Any) -> Any
     return options.Extensions[extension] if options.HasExtension(extension) else None
 
 
+def says_something(key: str, policy: Message, document: Document) -> bool:
+    """Tell whether what stands at `key` of the configuration file is a level.
+
+    A level may do nothing but empty a list or a map that more general ones filled.
+    """
+    return bool(policy.ListFields() or document.emptied(key))
+
+
 def yaml_level(name: str, key: str, policy: Message, document: Document) -> Level:
     """Return the level that stands at `key` of the configuration file."""
     return Level(
@@ -62,6 +70,8 @@ class MethodLevels:
         self._of_upstream: dict[str, tuple[Level, ...]] = {"": ()}
         self._of_service: dict[str, tuple[Level, ...]] = {}
         self._of_method: dict[str, tuple[Level, ...]] = {}
+        self.named_at: dict[str, str] = {}
+        """Where an upstream was first named for a method."""
 
     def of(self, method: MethodDescriptor, upstream: str) -> tuple[Level, ...]:
         """Return the levels of `method` where `upstream` answers it."""
@@ -79,6 +89,8 @@ class MethodLevels:
             policy: Any = level.message
             if policy.HasField("upstream"):
                 name: str = policy.upstream
+                where = level.where_of("upstream") if level.where_of else level.where
+                self.named_at.setdefault(name, where)
                 return name
         return ""
 
@@ -137,6 +149,6 @@ class MethodLevels:
             yield from stream_mistakes(policy, element)
 
     def _yaml(self, name: str, key: str, policy: MethodPolicy | None) -> tuple[Level, ...]:
-        if policy is None or not policy.ListFields():
+        if policy is None or not says_something(key, policy, self._document):
             return ()
         return (yaml_level(name, key, policy, self._document),)

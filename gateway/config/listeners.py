@@ -2,17 +2,22 @@
 
 `listen` (flag: --listen) is the shorthand for one listener without TLS that serves
 everything. Rules:
-1. The flag beats `listen`. Beside `listeners` it is a mistake: nobody is to lose TLS and what
+1. The flag goes before `listen`. Beside `listeners` it is a mistake: nobody is to lose TLS and what
    is asked of callers by a flag.
 2. `listen` beside `listeners` is a mistake: nobody knows which one is meant.
 3. A listener is called by its address as the file writes it, so that no two may be the same.
    The shorthand is called "".
+4. What a listener says of the proxies before it goes before `connections.trusted_hops`: one
+   that callers reach directly believes no x-forwarded-for beside one that stands behind a
+   proxy.
 """
 
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
 from seawall.config.v1.config_pb2 import GatewayConfig, Listener, ListenerTls
 from seawall.policy.v1.policy_pb2 import UpstreamTls
 
@@ -26,6 +31,15 @@ from gateway.config.values import Mistake, under, walk
 from gateway.core.errors import ConfigError, Problem
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
+
+SUITES = "GRPC_SSL_CIPHER_SUITES"
+"""The variable of the environment that gRPC takes cipher suites from."""
+TLS_1_2_TOO = (
+    "gRPC would speak TLS 1.2 here as well. What it speaks is of the whole process: start it with "
+    f"{SUITES}=ECDHE-PSK-AES128-CBC-SHA in its environment, which leaves no suite of TLS 1.2"
+)
+"""What a listener is told that asks for TLS 1.3; that suite needs a shared key, which nobody
+has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,12 +73,15 @@ class ListenerOptions:
         return self.tls is not None and self.tls.client_ca is not None
 
 
-def listener_options(document: Document, flag: str | None) -> tuple[ListenerOptions, ...]:
+def listener_options(
+    document: Document, flag: str | None, environ: Mapping[str, str] = os.environ
+) -> tuple[ListenerOptions, ...]:
     """Return where gRPC is served.
 
     Args:
         document: the configuration file.
         flag: of --listen, None where it was not used.
+        environ: of the process that will serve.
 
     Raises:
         ConfigError: with every mistake in it.
@@ -72,7 +89,10 @@ def listener_options(document: Document, flag: str | None) -> tuple[ListenerOpti
     config = document.config
     problems = [
         Problem(document.where(key), f"{key}: {text}")
-        for key, text in listener_mistakes(config, None if flag else document.folder)
+        for key, text in (
+            *listener_mistakes(config, None if flag else document.folder),
+            *_version_mistakes(config, environ),
+        )
     ]
     if flag and config.listeners:
         problems.append(
@@ -104,6 +124,11 @@ def listener_options(document: Document, flag: str | None) -> tuple[ListenerOpti
     )
 
 
+def trusted_hops(listeners: Iterable[Listener]) -> dict[str, int]:
+    """Return how many proxies are trusted, by the names of the listeners that say it."""
+    return {one.listen: one.trusted_hops for one in listeners if one.HasField("trusted_hops")}
+
+
 def _files(tls: ListenerTls, folder: Path) -> TlsFiles:
     return TlsFiles(
         cert=folder / tls.cert_file,
@@ -133,6 +158,48 @@ def listener_mistakes(config: GatewayConfig, folder: Path | None) -> Iterator[Mi
             yield f"{at}.listen", f"is the address of listeners[{first[spelled]}] already"
         first.setdefault(spelled, i)
     yield from under("connections", connection_mistakes(config.connections))
+
+
+def _version_mistakes(config: GatewayConfig, environ: Mapping[str, str]) -> Iterator[Mistake]:
+    """Yield what is sure to fail at the start; whether suites that are said do, shows then."""
+    if environ.get(SUITES):
+        return
+    for i, one in enumerate(config.listeners):
+        if one.tls.min_version == UpstreamTls.TLS_1_3:
+            yield f"listeners[{i}].tls.min_version", TLS_1_2_TOO
+
+
+def listener_doubts(config: GatewayConfig, folder: Path, wall: float) -> Iterator[Mistake]:
+    """Yield certificates of listeners that are not in their time, by paths of keys.
+
+    Args:
+        config: the file, without mistakes.
+        folder: what the paths of files start from.
+        wall: now, in seconds since the Unix epoch.
+    """
+    for i, one in enumerate(config.listeners):
+        if not one.HasField("tls"):
+            continue
+        material = read_material(_files(one.tls, folder))
+        at = f"listeners[{i}].tls"
+        if wrong := material.out_of_time(wall):
+            yield f"{at}.cert_file", f"{one.tls.cert_file}: {wrong}"
+        if wrong := _authorities_out_of_time(material.client_ca, wall):
+            yield f"{at}.client_ca_file", f"{one.tls.client_ca_file}: {wrong}"
+
+
+def _authorities_out_of_time(pem: bytes | None, wall: float) -> str:
+    found = x509.load_pem_x509_certificates(pem) if pem is not None else []
+    out = [
+        one
+        for one in found
+        if not one.not_valid_before_utc.timestamp() <= wall <= one.not_valid_after_utc.timestamp()
+    ]
+    if not out:
+        return ""
+    which = "the authority" if len(found) == 1 else f"{len(out)} of {len(found)} authorities"
+    verb = "is" if len(out) == 1 else "are"
+    return f"{which} {verb} not in time, and no client is believed for it"
 
 
 def _spelled(listen: str) -> str:

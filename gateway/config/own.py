@@ -15,12 +15,13 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway.config import builtin
 from gateway.config.document import Document
-from gateway.config.levels import yaml_level
+from gateway.config.levels import says_something, yaml_level
 from gateway.config.limits.merged import effective_limit_mistakes
 from gateway.config.merge import Level, Merged, merge
 from gateway.config.problems import Problems
 from gateway.config.suggest import no_such
 from gateway.core.call import MethodInfo
+from gateway.core.errors import Problem
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
@@ -70,6 +71,18 @@ def check_own(document: Document, problems: Problems) -> None:
         _check_limits(name, methods, document, problems)
 
 
+def own_doubts(document: Document) -> Iterator[Problem]:
+    """Yield policies of own services that are not served."""
+    for name in sorted(set(METHODS) - own_served(document)):
+        if name in document.config.services:
+            key = f"services.{name}"
+            yield Problem(
+                document.where(key),
+                f"{key}: has no effect: the service is not served; "
+                f"{_IF_ENABLED[name]}.enabled turns it on",
+            )
+
+
 def _check_limits(
     service: str, methods: Iterable[str], document: Document, problems: Problems
 ) -> None:
@@ -114,7 +127,7 @@ def own_policies(document: Document, methods: Iterable[MethodInfo]) -> dict[Meth
         if method.service in config.services:
             said = config.services[method.service]
             at = f"services.{method.service}"
-            if said.policy.ListFields():
+            if says_something(f"{at}.policy", said.policy, document):
                 levels.append(yaml_level("service", f"{at}.policy", said.policy, document))
             if method.name in said.methods:
                 own = said.methods[method.name]

@@ -8,6 +8,8 @@ Rules:
 3. Nothing (an empty value) says nothing where a mapping or list could stand; an
    empty list or map, `[]` or `{}`, says that it is empty.
 4. References are followed in every scalar; see `references.py`.
+5. What stands where secrets do is never quoted, whatever its shape: a list where a text should
+   be may hold the secret.
 
 Knows nothing of what the fields mean, except which may name a file.
 """
@@ -54,6 +56,8 @@ _INTEGERS = {
     _F.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     _F.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+_SECRET_PLACES = frozenset(("credentials", "secrets", "api_keys", "set", "query", "shared"))
+"""Keys below which a value may be a secret."""
 _MERGE_KEY = "tag:yaml.org,2002:merge"
 
 
@@ -106,7 +110,7 @@ class NodeReader:
         if _is_null(node):
             return
         if not isinstance(node, yaml.MappingNode):
-            self._problem(node, at, f"expected a mapping, found {_kind(node)}")
+            self._problem(node, at, f"expected a mapping, found {_kind(node, at)}")
             return
         for key, value in node.value:
             self._values += 1
@@ -131,7 +135,7 @@ class NodeReader:
         if _is_map(field):
             return self._map(node, field, path)
         if not isinstance(node, yaml.SequenceNode):
-            self._problem(node, path, f"expected a list, found {_kind(node)}")
+            self._problem(node, path, f"expected a list, found {_kind(node, path)}")
             return []
         plain = []
         for i, item in enumerate(node.value):
@@ -157,12 +161,12 @@ class NodeReader:
     def _one(self, node: yaml.Node, field: FieldDescriptor, path: str) -> Any:
         if _is_mapping(field):
             if isinstance(node, yaml.ScalarNode) and not _is_null(node):
-                hint = for_value(node.value, field)
-                self._problem(node, path, f"expected a mapping, found {_kind(node)}{hint}")
+                hint = "" if _holds_secrets(path) else for_value(node.value, field)
+                self._problem(node, path, f"expected a mapping, found {_kind(node, path)}{hint}")
                 return None
             return self.message(node, field.message_type, path)
         if not isinstance(node, yaml.ScalarNode) or _is_null(node):
-            self._problem(node, path, f"expected {_expected(field)}, found {_kind(node)}")
+            self._problem(node, path, f"expected {_expected(field)}, found {_kind(node, path)}")
             return None
         if not node.tag.startswith("tag:yaml.org,2002:"):
             self._problem(node, path, f"the tag {node.tag!r} means nothing here")
@@ -179,8 +183,8 @@ class NodeReader:
         value, wrong = _scalar(text, field)
         if wrong:
             # As it is written: what a reference stands for may be a secret.
-            hint = for_value(node.value, field)
-            self._problem(node, path, f"{wrong}, found {node.value[:80]!r}{hint}")
+            hint = "" if _holds_secrets(path) else for_value(node.value, field)
+            self._problem(node, path, f"{wrong}, found {_kind(node, path)}{hint}")
         return value
 
 
@@ -240,11 +244,15 @@ def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 
-def _kind(node: yaml.Node) -> str:
+def _holds_secrets(path: str) -> bool:
+    return any(part in _SECRET_PLACES for part in re.split(r"[.\[]", path))
+
+
+def _kind(node: yaml.Node, path: str) -> str:
     if _is_null(node):
         return "nothing"
     if isinstance(node, yaml.ScalarNode):
-        return repr(node.value[:80])
+        return "a text (not shown)" if _holds_secrets(path) else repr(node.value[:80])
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
 
 

@@ -7,6 +7,8 @@ collected: a gateway starts with all of them mended or not at all. Warnings stop
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from seawall.config.v1.config_pb2 import Identity
+
 from gateway.config.catalog import (
     Catalog,
     catalog_doubts,
@@ -14,16 +16,22 @@ from gateway.config.catalog import (
     read_catalog,
 )
 from gateway.config.checks import Mistake, config_mistakes
-from gateway.config.compositions import Composition, compositions, fallback_upstreams
+from gateway.config.compositions import (
+    Composition,
+    compositions,
+    fallback_upstreams,
+    unread_body_doubts,
+)
 from gateway.config.document import Document
 from gateway.config.doubts import doubts
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
-from gateway.config.identity import listener_auth_doubts
+from gateway.config.identity import credential_key_mistakes, listener_auth_doubts
 from gateway.config.lent import lent_doubts
 from gateway.config.levels import MethodLevels
 from gateway.config.limits.merged import effective_limit_mistakes
 from gateway.config.listeners import listener_service_mistakes
-from gateway.config.own import check_own, own_served
+from gateway.config.origins import where_said
+from gateway.config.own import check_own, own_doubts, own_served
 from gateway.config.problems import Problems
 from gateway.config.promises import Promises
 from gateway.config.protection import key_mistakes
@@ -34,6 +42,7 @@ from gateway.config.upstream_credentials import credential_conflicts
 from gateway.config.upstreams import DEFAULT_UPSTREAM as DEFAULT_UPSTREAM
 from gateway.config.upstreams import Upstreams
 from gateway.config.validation import ConstraintError, Validation
+from gateway.config.webhook_doubts import webhook_doubts
 from gateway.config.webhooks import effective_webhook_mistakes
 from gateway.core.errors import Problem
 
@@ -108,7 +117,8 @@ def resolve(
         for method, upstream in promised
         for other in fallback_upstreams(method.descriptor, promises.policy(method, upstream)[0])
     ]
-    used = upstreams.effective(list(dict.fromkeys([*assigned, *(r[2] for r in reserves)])))
+    names = list(dict.fromkeys([*assigned, *(r[2] for r in reserves)]))
+    used = upstreams.effective(names, levels.named_at)
     problems.raise_if_any()
 
     methods = tuple(promises.effective(method, upstream) for method, upstream in promised)
@@ -123,14 +133,8 @@ def resolve(
                 name = effective.method.full_name
                 problems.add(effective.where, f"{name}: stream.requests: {mistake}")
     composed = compositions(methods, elsewhere, schema, problems)
-    for effective in (*methods, *elsewhere.values()):
-        service = effective.method.service
-        wrong = effective_rule_mistakes(effective.policy, catalog, service)
-        for path, text in (*_merged_mistakes(effective), *wrong):
-            problems.add(effective.where, f"{effective.method.full_name}: {path}: {text}")
-        if (upstream := used.get(effective.upstream)) is not None:
-            for path, text in credential_conflicts(upstream.policy, effective.policy):
-                problems.add(effective.where, f"{effective.method.full_name}: {path}: {text}")
+    identity = document.config.identity
+    _add_merged((*methods, *elsewhere.values()), used, catalog, identity, problems)
     validation = Validation(schema)
     for effective in methods:
         try:
@@ -149,14 +153,47 @@ def resolve(
         else replace(method, parts_idempotent=composed[method.method.full_name].idempotent)
         for method in methods
     )
-    identity = document.config.identity
     warnings = (
         *doubts(methods, tuple(elsewhere.values()), tuple(used.values()), identity),
         *lent_doubts(methods, composed, identity),
+        *unread_body_doubts(methods, composed),
+        *webhook_doubts(methods),
         *_file_doubts(document, methods),
+        *own_doubts(document),
         *_catalog_doubts(catalog, (*methods, *elsewhere.values()), document),
     )
     return Resolved(methods, used, tuple(left_out), composed, elsewhere, warnings, catalog)
+
+
+def _add_merged(
+    methods: Sequence[EffectiveMethod],
+    upstreams: Mapping[str, EffectiveUpstream],
+    catalog: Catalog,
+    identity: Identity,
+    problems: Problems,
+) -> None:
+    """Find what is wrong once all levels are merged; each mistake is told once, where it stands.
+
+    What one level says may be wrong for all methods that have it from there.
+    """
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for effective in methods:
+        policy = effective.policy
+        wrong = [
+            *_merged_mistakes(effective),
+            *credential_key_mistakes(policy, identity),
+            *effective_rule_mistakes(policy, catalog, effective.method.service),
+        ]
+        if (upstream := upstreams.get(effective.upstream)) is not None:
+            wrong += credential_conflicts(upstream.policy, policy)
+        for path, text in wrong:
+            where = where_said(effective.origins, path, effective.where)
+            names = found.setdefault((where, path, text), [])
+            if effective.method.full_name not in names:
+                names.append(effective.method.full_name)
+    for (where, path, text), (first, *more) in found.items():
+        others = f" and {len(more)} more" if more else ""
+        problems.add(where, f"{first}{others}: {path}: {text}")
 
 
 def _catalog_doubts(
@@ -179,6 +216,9 @@ def _merged_mistakes(effective: EffectiveMethod) -> Iterator[Mistake]:
     """Yield what is wrong with a method's policy once all levels are merged."""
     policy, request = effective.policy, effective.descriptor.input_type
     yield from key_mistakes(policy, request)
-    yield from effective_limit_mistakes(policy, request)
+    one_body = effective.method.client_streaming and (
+        effective.sends_one_body or not effective.method.server_streaming
+    )
+    yield from effective_limit_mistakes(policy, request, one_body=one_body)
     streams = effective.method.client_streaming
     yield from effective_webhook_mistakes(policy, request, client_streaming=streams)

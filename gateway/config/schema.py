@@ -28,6 +28,7 @@ from google.protobuf import (
 from google.protobuf.descriptor import (
     Descriptor,
     EnumDescriptor,
+    FieldDescriptor,
     FileDescriptor,
     MethodDescriptor,
     ServiceDescriptor,
@@ -86,7 +87,10 @@ _CARRIED = _closure(
 
 
 class Schema:
-    """Descriptors in a pool, with the places of services and methods in the sources.
+    """Descriptors in a pool, with the places in the sources of what may be told.
+
+    That are services and methods, and in files with rules of buf.validate also messages,
+    fields and oneofs.
 
     Args:
         files: in any order; every import is among them or carried by the gateway.
@@ -121,7 +125,7 @@ class Schema:
             except Exception as error:  # upb raises TypeError with its own explanation
                 raise ConfigError.one(where, f"{name}: {_clean(error)}") from None
         # The protos end here: with sources they are several times what the pool needs.
-        self._lines = {name: _lines(file) for name, file in protos.items() if file.service}
+        self._lines = {name: _lines(file) for name, file in protos.items()}
 
     def services(self, *, imported: bool = False) -> Iterator[ServiceDescriptor]:
         """Yield the services of the given files; with `imported`, those that came along too."""
@@ -151,9 +155,35 @@ class Schema:
         service = method.containing_service
         return self._where(service.file.name, (6, service.index, 2, method.index))
 
+    def where_rule(self, carrier: Any) -> str:
+        """Return "file:line" of a message, field or oneof that carries rules of buf.validate.
+
+        The file where the line is not known.
+        """
+        path: tuple[int, ...] = ()
+        message: Descriptor | None = carrier
+        if not isinstance(carrier, Descriptor):
+            # DescriptorProto.field and DescriptorProto.oneof_decl
+            number = 2 if isinstance(carrier, FieldDescriptor) else 8
+            message, path = carrier.containing_type, (number, carrier.index)
+        assert message is not None
+        file = message.file.name
+        while message is not None:
+            outer = message.containing_type
+            path = (4 if outer is None else 3, _index(message), *path)
+            message = outer
+        return self._where(file, path)
+
     def _where(self, file: str, path: tuple[int, ...]) -> str:
-        line = self._lines[file].get(path)
+        line = self._lines.get(file, {}).get(path)
         return f"{file}:{line}" if line else file
+
+
+def _index(message: Descriptor) -> int:
+    """Return which of its file's, or of its outer message's, a message is."""
+    outer = message.containing_type
+    among = message.file.message_types_by_name.values() if outer is None else outer.nested_types
+    return [one.name for one in among].index(message.name)
 
 
 def _enums_of(message: Descriptor) -> Iterator[EnumDescriptor]:
@@ -167,14 +197,25 @@ def _is_carried(name: str) -> bool:
 
 
 def _lines(file: descriptor_pb2.FileDescriptorProto) -> dict[tuple[int, ...], int]:
-    """Return the lines of services and methods, by path (SourceCodeInfo.Location.path)."""
-    lines = {}
+    """Return the lines of what may be told, by path (SourceCodeInfo.Location.path)."""
+    lines: dict[tuple[int, ...], int] = {}
+    ruled = constraints.FILE in file.dependency
+    if not (ruled or file.service):
+        return lines
     for at in file.source_code_info.location:
         path = at.path
-        # 6 is FileDescriptorProto.service; most locations are those of messages.
-        if path and path[0] == 6 and len(path) in (2, 4) and at.span:
+        # 6 is FileDescriptorProto.service; most locations are those of messages, which is 4.
+        if not (path and at.span):
+            continue
+        of_service = path[0] == 6 and len(path) in (2, 4)
+        if of_service or (ruled and path[0] == 4 and _is_declaration(path)):
             lines[tuple(path)] = at.span[0] + 1
     return lines
+
+
+def _is_declaration(path: Sequence[int]) -> bool:
+    """Tell whether a path below a message is that of a message, a field or a oneof."""
+    return len(path) % 2 == 0 and path[-2] in (2, 3, 4, 8) and set(path[2:-2:2]) <= {3}
 
 
 def _with_imports(

@@ -32,6 +32,12 @@ def closest(name: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(names[:_SHOWN]) or 'none'}{more}"
 
 
+def slip_of(name: str, known: Iterable[str]) -> str:
+    """Return the one name that `name` is likely a slip of, "" where there is none."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return close[0] if close else ""
+
+
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:
     """Return "there is no service 'x'; did you mean 'y'?"."""
     return f"there is no {kind} {name!r}{closest(name, known)}"

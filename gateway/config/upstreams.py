@@ -21,13 +21,13 @@ from gateway.config import builtin
 from gateway.config.checks import upstream_mistakes
 from gateway.config.document import Document
 from gateway.config.effective import EffectiveUpstream
-from gateway.config.levels import option, yaml_level
+from gateway.config.levels import option, says_something, yaml_level
 from gateway.config.merge import Level, merge
 from gateway.config.problems import Problems
 from gateway.config.references import BrokenReferenceError, expand
 from gateway.config.schema import Schema
 from gateway.config.services import BoundMethod
-from gateway.config.suggest import no_such
+from gateway.config.suggest import no_such, slip_of
 from gateway.config.upstream_credentials import (
     credential_option_mistakes,
     merged_credential_mistakes,
@@ -70,6 +70,7 @@ class Upstreams:
         self._declared: dict[str, Level] = {}
         self._referenced = set(document.referenced)
         self._broken: dict[str, str] = {}
+        self._named_at: Mapping[str, str] = {}
         for service in schema.services():
             self._declare(service)
         for url in self._flags.values():
@@ -135,12 +136,16 @@ class Upstreams:
             return ""
         return next(iter(there)) if len(there) == 1 else DEFAULT_UPSTREAM
 
-    def effective(self, used: Sequence[str]) -> dict[str, EffectiveUpstream]:
+    def effective(
+        self, used: Sequence[str], named_at: Mapping[str, str] | None = None
+    ) -> dict[str, EffectiveUpstream]:
         """Return the upstreams in use, by name.
 
         Args:
             used: their names, each once.
+            named_at: where each was named for a method.
         """
+        self._named_at = named_at or {}
         if "" in used:
             return {}  # which names are in use, nobody can say
         urls = self._named_flags(used)
@@ -175,11 +180,19 @@ class Upstreams:
         for name in unused:
             if name not in known and name not in self._config.upstreams:
                 self._problems.add(_FLAG, no_such("upstream", name, known))
+        meant = {self._meant(name) for name in used}
         for name in unused_keys:
-            if name not in known:
+            if name not in known and name not in meant:
                 key = f"upstreams.{name}"
                 text = f"{key}: no method has it: {no_such('upstream', name, known)}"
                 self._problems.add(self._document.where(key), text)
+
+    def _meant(self, name: str) -> str:
+        """Return the upstream that a name nobody says anything of is a slip of, "" for none."""
+        if name in self._config.upstreams or name in self._declared or name in self._flags:
+            return ""
+        others = [*self._config.upstreams, *self._declared, *filter(None, self._flags)]
+        return slip_of(name, others)
 
     def _mentioned(self) -> Iterator[str]:
         """Yield every upstream that a policy names, of services that are not served too."""
@@ -206,9 +219,14 @@ class Upstreams:
             given = "" if name == DEFAULT_UPSTREAM else f"{name}="
             if name in self._broken:
                 self._problems.add(self._declared[name].where, self._broken[name])
+            elif meant := self._meant(name):
+                self._problems.add(
+                    self._named_at.get(name, ""),
+                    f"there is no upstream {name!r}; did you mean {meant!r}?",
+                )
             else:
                 self._problems.add(
-                    "",
+                    self._named_at.get(name, ""),
                     f"the upstream {name!r} has no URL; write --upstream {given}http://HOST:PORT, "
                     f"or upstreams.{name}.url in the configuration",
                 )
@@ -239,7 +257,7 @@ class Upstreams:
             yield Level("flag", _FLAG, flagged, emptied=emptied)
 
     def _yaml(self, name: str, key: str, said: UpstreamPolicy) -> Iterator[Level]:
-        if not said.ListFields():
+        if not says_something(key, said, self._document):
             return
         policy = UpstreamPolicy()
         policy.CopyFrom(said)

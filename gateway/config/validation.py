@@ -17,7 +17,7 @@ class Validation:
     """
 
     def __init__(self, schema: Schema) -> None:
-        self._rules = Rules(schema.new_message)
+        self._rules = Rules(schema.new_message, schema.where_rule)
 
     def of(self, policy: MethodPolicy, request: Descriptor) -> Constraints | None:
         """Return what a method's requests are held to, None for nothing.

@@ -86,6 +86,7 @@ class Call:
         "awaits_caller",
         "certificate",
         "client_deadline_at",
+        "counted",
         "criticality",
         "deadline_at",
         "endpoint",
@@ -156,6 +157,8 @@ class Call:
         self.certificate: tuple[str, ...] = ()
         """Names of the client's certificate ("URI:spiffe://…", "DNS:…", "email:…", "CN:…"),
         which the listener has verified."""
+        self.counted = False
+        """Whether its rate limits have decided on it."""
         self.criticality = Criticality.CRITICAL
         """How important it is, from the arrival interceptor on."""
         self.previous_attempts = 0

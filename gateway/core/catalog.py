@@ -7,8 +7,8 @@ Rules:
    hold; values of a body are compared as text.
 3. A reason has its own status, its own word on whether to come back, and a delay where
    nothing else tells one. What it does not say stays as it was. Who should not come back is
-   told no delay, and a client that retries by itself is told not to, whatever its own policy
-   makes of the status.
+   told no delay and no action that says "again", and a client that retries by itself is told
+   not to, whatever its own policy makes of the status.
 4. Entries that are called like one of the gateway's own reasons reword it, whatever method
    it is told by; its name and its domain stay.
 5. Words are those of the first language that the caller asks for (RFC 4647, lookup: a tag
@@ -20,11 +20,12 @@ Rules:
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.core.call import Call
 from gateway.core.errors import CallError, KnownReason, Reason, Words
+from gateway.core.own_words import final_action
 from gateway.core.status import Code
 
 DOMAIN = "seawall"
@@ -128,6 +129,8 @@ class ErrorNames:
         if error.transient and error.retry_after_s is None:
             error.retry_after_s = entry.retry_delay_s
         language, words = _words_for(entry, _accepted(call))
+        if not (error.transient or words.action):
+            words = replace(words, action=final_action(error))
         error.known_as = KnownReason(
             name=entry.name, domain=entry.domain, words=words, language=language
         )

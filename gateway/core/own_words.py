@@ -1,7 +1,12 @@
 """What people are told of each of the gateway's own reasons, where no catalog says more.
 
-An action that depends on the failure (when to come back, whether at all) is not written
-here: it follows from the failure itself. docs/errors.md has the same words in its table.
+Rules:
+1. An action that depends on the failure (when to come back, whether at all) is not written
+   here: it follows from the failure itself.
+2. Who should not come back is told nothing else: where the catalog says that a failure is
+   final, an action that says "again" is not that of this failure.
+
+docs/errors.md has the same words in its table.
 """
 
 from collections.abc import Mapping
@@ -82,11 +87,19 @@ OWN_WORDS: Mapping[Reason, Words] = {
 }
 
 
+_SAYS_AGAIN = frozenset((Reason.DEADLINE_EXCEEDED, Reason.DRAINING))
+"""Reasons whose written action is for a failure that passes."""
 _FOR_GOOD: Mapping[Reason, str] = {
+    Reason.DEADLINE_EXCEEDED: "Allow more time.",
     Reason.RATE_LIMITED: "Ask for less at once.",  # by itself more than the limit ever allows
     Reason.REPLAYED: "Sign and send it anew.",
 }
 """What to do where the same call will never be let through."""
+
+
+def final_action(error: CallError) -> str:
+    """Return what to do about a failure that is final, "" where what is written says it."""
+    return action_for(error) if error.reason in _SAYS_AGAIN else ""
 
 
 def action_for(error: CallError) -> str:

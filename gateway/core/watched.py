@@ -2,26 +2,33 @@
 
 Rules:
 1. Looking costs a `stat` a file, every `interval_s`. What is compared is where a path leads
-   (device, inode), the size and the time of the last change, so that a link that is set to
-   another file, as Kubernetes does with secrets, is a change too. A file that is missing is
-   a change once, and again when it is back.
-2. After a change `read` is called. It tells whether what it found is in use now. Where it is
-   not, it is called again at every look: a certificate and its key are two files, and
-   between the writing of the one and the other they do not fit.
-3. Nothing here raises: `read` keeps what it had and says so itself.
+   (device, inode), the size, and the times of the last change of content and of rights, so
+   that a link that is set to another file, as Kubernetes does with secrets, is a change too.
+   A file that is missing is a change once, and again when it is back.
+2. A change is believed when two looks in a row see the same: a file that somebody is writing
+   is not read half.
+3. Then `read` is called. What takes long it does in a thread, and is awaited: looking goes on
+   when it is done. What was there before is in use until then.
+4. `read` tells whether it is done with what it found, be that in use or of no use. Where it is
+   not, it is called again at every look: a file that could not be opened, a certificate that
+   counts from tomorrow on.
+5. Nothing here raises: `read` keeps what it had and says so itself.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from gateway.core.clock import Clock
 
 _log = logging.getLogger(__name__)
 
-_Look = tuple[tuple[int, int, int, int] | None, ...]
+Read = Callable[[], bool | Awaitable[bool]]
+
+_Signature = tuple[int, ...]
+_Look = tuple[_Signature | None, ...]
 
 
 class WatchedFiles:
@@ -29,24 +36,21 @@ class WatchedFiles:
 
     Args:
         paths: of the files.
-        read: reads them all; returns whether what it read is in use now.
+        read: reads them all; returns whether it is done with what it read, or what tells that
+            once it is awaited.
         clock: for the time between looks.
         interval_s: that time, in seconds.
     """
 
     def __init__(
-        self,
-        paths: Sequence[Path],
-        read: Callable[[], bool],
-        clock: Clock,
-        interval_s: float = 1.0,
+        self, paths: Sequence[Path], read: Read, clock: Clock, interval_s: float = 1.0
     ) -> None:
         self._paths = tuple(paths)
         self._read = read
         self._clock = clock
         self._interval_s = interval_s
-        self._seen = self._look()
-        self._settled = True
+        self._seen = self._last = self._look()
+        self._done = True
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -61,30 +65,31 @@ class WatchedFiles:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def look(self) -> None:
-        """Look now."""
-        seen = self._look()
-        if seen == self._seen and self._settled:
+    async def look(self) -> None:
+        """Look now, and return once what has changed was read."""
+        before, self._last = self._last, self._look()
+        if self._last != before or (self._last == self._seen and self._done):
             return
-        self._seen = seen
+        self._seen = self._last
         try:
-            self._settled = self._read()
+            done = self._read()
+            self._done = done if isinstance(done, bool) else await done
         except Exception:
             _log.exception("a file that has changed could not be read again")
-            self._settled = False
+            self._done = False
 
     async def _watch(self) -> None:
         while True:
             await self._clock.sleep(self._interval_s)
-            self.look()
+            await self.look()
 
     def _look(self) -> _Look:
         return tuple(map(_signature, self._paths))
 
 
-def _signature(path: Path) -> tuple[int, int, int, int] | None:
+def _signature(path: Path) -> _Signature | None:
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

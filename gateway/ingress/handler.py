@@ -16,11 +16,13 @@ import grpc
 from gateway.chain import Pipeline
 from gateway.core.call import Call, Metadata, MethodInfo, Sink
 from gateway.core.clock import Clock
-from gateway.core.errors import CallError, Origin, Reason, Sent
+from gateway.core.errors import CallError, Reason, Sent
 from gateway.core.status import Code
 from gateway.dispatch import Dispatch
 from gateway.ingress.gate import Gate
+from gateway.ingress.reflection import SERVICES as REFLECTION
 from gateway.ingress.status import to_trailers
+from gateway.ingress.unserved import UnservedCall, not_served
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class CallHandler(grpc.GenericRpcHandler):
         dispatch: the pipelines.
         gate: counts and holds.
         clock: fixes the arrival.
+        unserved: what calls of other methods go through.
         services: full names of those that are served, None for all.
     """
 
@@ -66,9 +69,11 @@ class CallHandler(grpc.GenericRpcHandler):
         dispatch: Dispatch,
         gate: Gate,
         clock: Clock,
+        unserved: Pipeline,
         services: frozenset[str] | None = None,
     ) -> None:
         self._gate = gate
+        self._unserved = unserved
         self._clock = clock
         everywhere = frozenset(dispatch.services())
         self._services = everywhere if services is None else everywhere & services
@@ -164,23 +169,17 @@ class CallHandler(grpc.GenericRpcHandler):
 
     def _unknown(self, path: str) -> Handler:
         """Return a handler that answers UNIMPLEMENTED and says what there is."""
-        name = path.lstrip("/")
-        service = name.partition("/")[0]
-        if service in self._services:
-            text = f"{service} has no method {name.partition('/')[2]!r} that is served here"
-        elif service in self._elsewhere:
-            text = f"{service} is not served on this address"
-        else:
-            text = f"there is no service {service!r} here"
-        error = CallError(
-            Code.UNIMPLEMENTED,
-            Reason.INVALID_REQUEST,
-            f"{text}; grpcurl's 'list' shows what there is",
-            origin=Origin.CALLER,
-        )
+        pipeline = self._unserved
 
         async def handle(_request: Any, context: Context) -> None:
-            await context.abort(*to_trailers(error, 0))
+            call = self._new_call(UnservedCall, pipeline.method, _no_sink, b"", context)
+            call.refusal = not_served(
+                path,
+                self._services,
+                self._elsewhere,
+                can_list=not self._services.isdisjoint(REFLECTION),
+            )
+            await self._run(pipeline, call, context)
 
         return grpc.stream_stream_rpc_method_handler(handle)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 
+from gateway.chain import Pipeline
 from gateway.config.connections import ConnectionOptions
 from gateway.config.listeners import ListenerOptions
 from gateway.core.call import MethodInfo, Sink
@@ -36,14 +37,20 @@ class NamedHandler(CallHandler):
         dispatch: the pipelines.
         gate: counts and holds.
         clock: fixes the arrival.
+        unserved: what calls of methods go through that are not served.
         listener: its options.
     """
 
     def __init__(
-        self, dispatch: Dispatch, gate: Gate, clock: Clock, listener: ListenerOptions
+        self,
+        dispatch: Dispatch,
+        gate: Gate,
+        clock: Clock,
+        unserved: Pipeline,
+        listener: ListenerOptions,
     ) -> None:
         self._name = listener.name
-        super().__init__(dispatch, gate, clock, listener.services)
+        super().__init__(dispatch, gate, clock, unserved, listener.services)
 
     def _new_call(
         self, kind: type[C], method: MethodInfo, sink: Sink, request: Any, context: Context
@@ -69,14 +76,14 @@ class CertificateHandler(NamedHandler):
 
 
 def handler_for(
-    dispatch: Dispatch, gate: Gate, clock: Clock, listener: ListenerOptions
+    dispatch: Dispatch, gate: Gate, clock: Clock, unserved: Pipeline, listener: ListenerOptions
 ) -> CallHandler:
     """Return what answers the calls of a listener."""
     if listener.asks_for_certificates:
-        return CertificateHandler(dispatch, gate, clock, listener)
+        return CertificateHandler(dispatch, gate, clock, unserved, listener)
     if listener.name or listener.services is not None:
-        return NamedHandler(dispatch, gate, clock, listener)
-    return CallHandler(dispatch, gate, clock)
+        return NamedHandler(dispatch, gate, clock, unserved, listener)
+    return CallHandler(dispatch, gate, clock, unserved)
 
 
 class Listener:

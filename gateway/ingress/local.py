@@ -12,8 +12,13 @@ from gateway.core.errors import CallError, invalid_request
 from gateway.core.outcome import SUCCESS, Outcome, failed
 
 
-def parse(message_class: Any, payload: bytes) -> Any:
+def parse(message_class: Any, payload: bytes, name: str = "") -> Any:
     """Parse a request.
+
+    Args:
+        message_class: of the request.
+        payload: it.
+        name: full name of the message for whoever sent none, "" for that of its class.
 
     Raises:
         CallError: INVALID_ARGUMENT where it is malformed.
@@ -21,8 +26,8 @@ def parse(message_class: Any, payload: bytes) -> Any:
     try:
         return message_class.FromString(payload)
     except Exception:
-        name = message_class.DESCRIPTOR.full_name
-        raise invalid_request(f"the request is not a valid {name} message") from None
+        told = name or message_class.DESCRIPTOR.full_name
+        raise invalid_request(f"the request is not a valid {told} message") from None
 
 
 class LocalUnary:
@@ -56,12 +61,17 @@ class LocalStream:
     Args:
         message_class: of each request.
         answers: yields response messages for the stream of requests.
+        name: full name of a request's message for its callers, "" for that of its class.
     """
 
     def __init__(
-        self, message_class: Any, answers: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]
+        self,
+        message_class: Any,
+        answers: Callable[[AsyncIterator[Any]], AsyncIterator[Any]],
+        name: str = "",
     ) -> None:
         self._message_class = message_class
+        self._name = name
         self._answers = answers
         self._waiting: set[asyncio.Task[object]] = set()
         self._ended = False
@@ -83,10 +93,10 @@ class LocalStream:
 
     async def _requests(self, call: Call) -> AsyncIterator[Any]:
         if not call.method.client_streaming:
-            yield parse(self._message_class, call.request)
+            yield parse(self._message_class, call.request, self._name)
             return
         while (payload := await self._next(call.requests)) is not None:
-            yield parse(self._message_class, payload)
+            yield parse(self._message_class, payload, self._name)
 
     async def _next(self, requests: AsyncIterator[bytes]) -> bytes | None:
         task = asyncio.current_task()

@@ -2,14 +2,15 @@
 
 The two versions differ in their package only, so one implementation answers both;
 the descriptor of v1 is made from the one that grpcio-reflection ships.
+
+A listener that serves some services alone shows these alone (`shown.py`).
 """
 
-import functools
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from google.protobuf import descriptor_pb2, duration_pb2
-from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.rpc import error_details_pb2
@@ -18,10 +19,12 @@ from grpc_reflection.v1alpha import reflection_pb2
 from seawall.admin.v1 import admin_pb2
 from seawall.error.v1 import error_pb2
 
-from gateway.core.call import MethodInfo, Target
+from gateway.core.call import Call, MethodInfo, Target
+from gateway.core.outcome import Outcome
 from gateway.core.status import Code
 from gateway.ingress import rate_limit_service
 from gateway.ingress.local import LocalStream
+from gateway.ingress.shown import Shown
 
 _ALPHA = "grpc.reflection.v1alpha"
 _STABLE = "grpc.reflection.v1"
@@ -74,148 +77,91 @@ class Reflection:
     Args:
         pools: the served protos, then the gateway's own.
         services: full names, as `list` shows them.
+        listeners: what is served on those listeners that do not serve everything, by the
+            names that calls have of them.
     """
 
-    def __init__(self, pools: Sequence[DescriptorPool], services: Iterable[str]) -> None:
-        self._pools = tuple(pools)
-        self._services = sorted(services)
-        self._target = LocalStream(_Request, self.answer_all)
-
-    def targets(self) -> dict[MethodInfo, Target]:
-        """Return the methods of both versions."""
-        return {
-            MethodInfo(service, "ServerReflectionInfo", True, True): self._target
+    def __init__(
+        self,
+        pools: Sequence[DescriptorPool],
+        services: Iterable[str],
+        listeners: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        served = frozenset(services)
+        everywhere = Shown(pools, served)
+        self._shown = {
+            name: Shown(pools, served & frozenset(only), of_all=False)
+            for name, only in (listeners or {}).items()
+        }
+        self._targets = {
+            MethodInfo(service, "ServerReflectionInfo", True, True): _ByListener(
+                f"{service}Request", everywhere, self._shown
+            )
             for service in SERVICES
         }
 
+    def targets(self) -> dict[MethodInfo, Target]:
+        """Return the methods of both versions."""
+        return dict(self._targets)
+
     def end_streams(self) -> None:
         """End every stream that waits for a request."""
-        self._target.end()
-
-    async def answer_all(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """Answer a stream of requests, one by one."""
-        async for request in requests:
-            yield self.answer(request)
-
-    def answer(self, request: Any) -> Any:
-        """Answer one request; what is not found is an error_response, not a failed call."""
-        response = _Response(valid_host=request.host, original_request=request)
-        kind = request.WhichOneof("message_request")
-        try:
-            if kind == "list_services":
-                for name in self._services:
-                    response.list_services_response.service.add(name=name)
-            elif kind == "file_by_filename":
-                self._files(response, self._find("FindFileByName", request.file_by_filename))
-            elif kind == "file_containing_symbol":
-                self._files(response, self._by_symbol(request.file_containing_symbol))
-            elif kind == "file_containing_extension":
-                asked = request.file_containing_extension
-                self._files(
-                    response, self._extension(asked.containing_type, asked.extension_number)
-                )
-            elif kind == "all_extension_numbers_of_type":
-                self._numbers(response, request.all_extension_numbers_of_type)
-            else:
-                _error(response, Code.INVALID_ARGUMENT, "the request asks for nothing")
-        except KeyError:
-            asked = str(getattr(request, kind)).strip().replace("\n", ", ")
-            _error(response, Code.NOT_FOUND, f"not found: {asked}")
-        return response
-
-    def _find(self, lookup: str, name: str) -> Any:
-        for pool in self._pools:
-            try:
-                return getattr(pool, lookup)(name)
-            except KeyError:
-                continue
-        raise KeyError(name)
-
-    def _by_symbol(self, symbol: str) -> FileDescriptor:
-        try:
-            found: FileDescriptor = self._find("FindFileContainingSymbol", symbol)
-        except KeyError:
-            # A method, field or enum value: its file is that of what contains it.
-            parent, _, member = symbol.rpartition(".")
-            if not parent:
-                raise
-            found = self._find("FindFileContainingSymbol", parent)
-            if not _has_member(self._pools, parent, member):
-                raise KeyError(symbol) from None
-        return found
-
-    def _extension(self, type_name: str, number: int) -> FileDescriptor:
-        for pool in self._pools:
-            try:
-                message = pool.FindMessageTypeByName(type_name)
-                extension: Any = pool.FindExtensionByNumber(message, number)
-                found: FileDescriptor = extension.file
-            except KeyError:
-                continue
-            return found
-        raise KeyError(type_name)
-
-    def _numbers(self, response: Any, type_name: str) -> None:
-        numbers: set[int] = set()
-        known = False
-        for pool in self._pools:
-            try:
-                message = pool.FindMessageTypeByName(type_name)
-            except KeyError:
-                continue
-            known = True
-            numbers |= {extension.number for extension in pool.FindAllExtensions(message)}
-        if not known:
-            raise KeyError(type_name)
-        response.all_extension_numbers_response.base_type_name = type_name
-        response.all_extension_numbers_response.extension_number.extend(sorted(numbers))
-
-    def _files(self, response: Any, file: FileDescriptor) -> None:
-        """Put `file` and what it imports into the response, each once."""
-        seen: dict[str, FileDescriptor] = {}
-        waiting = [file]
-        while waiting:
-            one = waiting.pop()
-            if one.name not in seen:
-                seen[one.name] = one
-                waiting.extend(one.dependencies)
-        for one in seen.values():
-            response.file_descriptor_response.file_descriptor_proto.append(_spelled(one))
+        for target in self._targets.values():
+            target.end()
 
 
-@functools.lru_cache(maxsize=1024)
-def _spelled(file: FileDescriptor) -> bytes:
-    """Return a file with the JSON name of every field.
+class _ByListener:
+    """The one method, which answers by the listener of a call."""
 
-    What Python packages bring along has them left out, and clients then print
-    `retry_delay` where the JSON mapping says `retryDelay`.
-    """
-    proto = FileDescriptorProto.FromString(file.serialized_pb)
-    waiting: list[Any] = list(proto.message_type)
-    while waiting:
-        message = waiting.pop()
-        waiting += message.nested_type
-        for field in message.field:
-            if not field.json_name:
-                head, *rest = field.name.split("_")
-                field.json_name = head + "".join(part[:1].upper() + part[1:] for part in rest)
-    spelled: bytes = proto.SerializeToString()
-    return spelled
+    def __init__(self, message: str, everywhere: Shown, listeners: Mapping[str, Shown]) -> None:
+        self._everywhere = LocalStream(_Request, partial(answer_all, everywhere), message)
+        self._listeners = {
+            name: LocalStream(_Request, partial(answer_all, shown), message)
+            for name, shown in listeners.items()
+        }
+
+    async def __call__(self, call: Call) -> Outcome:
+        """Answer until the requests end."""
+        return await self._listeners.get(call.listener, self._everywhere)(call)
+
+    def end(self) -> None:
+        """End every stream that waits for a request."""
+        for stream in (self._everywhere, *self._listeners.values()):
+            stream.end()
 
 
-def _has_member(pools: Sequence[DescriptorPool], parent: str, member: str) -> bool:
-    for pool in pools:
-        for lookup, members in (
-            ("FindServiceByName", "methods_by_name"),
-            ("FindMessageTypeByName", "fields_by_name"),
-            ("FindEnumTypeByName", "values_by_name"),
-        ):
-            try:
-                if member in getattr(getattr(pool, lookup)(parent), members):
-                    return True
-            except KeyError:
-                continue
-    return False
+async def answer_all(shown: Shown, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Answer a stream of requests, one by one."""
+    async for request in requests:
+        yield answer(shown, request)
+
+
+def answer(shown: Shown, request: Any) -> Any:
+    """Answer one request; what is not found is an error_response, not a failed call."""
+    response = _Response(valid_host=request.host, original_request=request)
+    kind = request.WhichOneof("message_request")
+    files = response.file_descriptor_response.file_descriptor_proto
+    try:
+        if kind == "list_services":
+            for name in sorted(shown.services):
+                response.list_services_response.service.add(name=name)
+        elif kind == "file_by_filename":
+            files.extend(shown.file(request.file_by_filename))
+        elif kind == "file_containing_symbol":
+            files.extend(shown.symbol(request.file_containing_symbol))
+        elif kind == "file_containing_extension":
+            asked = request.file_containing_extension
+            files.extend(shown.extension(asked.containing_type, asked.extension_number))
+        elif kind == "all_extension_numbers_of_type":
+            found = response.all_extension_numbers_response
+            found.extension_number.extend(shown.numbers(request.all_extension_numbers_of_type))
+            found.base_type_name = request.all_extension_numbers_of_type
+        else:
+            _error(response, Code.INVALID_ARGUMENT, "the request asks for nothing")
+    except KeyError:
+        asked = str(getattr(request, kind)).strip().replace("\n", ", ")
+        _error(response, Code.NOT_FOUND, f"not found: {asked}")
+    return response
 
 
 def _error(response: Any, code: Code, message: str) -> None:

@@ -6,8 +6,8 @@ listeners that ask clients for certificates, `certificate_names` is called once 
 Rules:
 1. New connections use what the files say now; those that are open go on as they are. No call
    is dropped.
-2. Files that change are looked through first (`config/material.py`). What cannot be used
-   leaves what was there in use, and is told once.
+2. Files that change are looked through first (`config/material.py`), in a thread beside the
+   calls. What cannot be used leaves what was there in use, and is told once.
 3. A certificate that is not in its time takes the place of none that is. It is looked at again
    every second: one that was put in place early is used from its first moment on. Where
    nothing better is there it is used, and that is told.
@@ -27,7 +27,7 @@ from typing import Any
 
 import grpc
 
-from gateway.config.listeners import ListenerOptions
+from gateway.config.listeners import TLS_1_2_TOO, ListenerOptions
 from gateway.config.material import BadMaterialError, Material, TlsFiles, read_material
 from gateway.core.clock import Clock
 from gateway.core.errors import ConfigError
@@ -35,8 +35,6 @@ from gateway.core.events import Events, MaterialChanged
 from gateway.core.watched import WatchedFiles
 
 _KIND = "certificate"
-_NO_TLS_1_2 = "ECDHE-PSK-AES128-CBC-SHA"
-"""A suite of TLS 1.2 that needs a shared key, which nobody has."""
 _SERVER_HELLO = 0x16
 
 
@@ -60,7 +58,7 @@ class ListenerTls:
         self._events = events
         self._told = ""
         # Before the files are read: what changes in between is seen as a change.
-        self._watched = WatchedFiles(self._files.paths, self.read, clock)
+        self._watched = WatchedFiles(self._files.paths, self._read_again, clock)
         try:
             self._material = read_material(self._files)
         except BadMaterialError as error:
@@ -86,10 +84,20 @@ class ListenerTls:
 
     def read(self) -> bool:
         """Read the files; return whether what they hold is in use now."""
+        return self._take(self._load())
+
+    async def _read_again(self) -> bool:
+        return self._take(await asyncio.to_thread(self._load))
+
+    def _load(self) -> Material | BadMaterialError:
         try:
-            material = read_material(self._files)
+            return read_material(self._files)
         except BadMaterialError as error:
-            self._tell(error.why, accepted=False)
+            return error
+
+    def _take(self, material: Material | BadMaterialError) -> bool:
+        if isinstance(material, BadMaterialError):
+            self._tell(material.why, accepted=False)
             return False
         wall = self._clock.wall()
         wrong = material.out_of_time(wall)
@@ -170,9 +178,7 @@ async def check_oldest(options: ListenerOptions, host: str, port: int) -> None:
     if options.tls is not None and options.tls_1_3 and await _answers_tls_1_2(host, port):
         raise ConfigError.one(
             f"{options.where}.tls.min_version",
-            "gRPC would speak TLS 1.2 here as well. What it speaks is of the whole process: start "
-            f"it with GRPC_SSL_CIPHER_SUITES={_NO_TLS_1_2} in its environment, which leaves "
-            "no suite of TLS 1.2",
+            TLS_1_2_TOO,
         )
 
 

@@ -13,7 +13,8 @@ For bidirectional methods whose upstream answers once a request body has ended.
    cannot be decoded; a stream without messages is a success without answers.
 5. An answer may be empty, one message or many. Trailing metadata is the stream's own (its
    limits) and the last answer's.
-6. Attempts of all messages count as attempts of the stream.
+6. Attempts of all messages count as attempts of the stream. To rate limits each message is a
+   call.
 """
 
 from gateway.core.call import Call, CallNext, SubCall
@@ -33,6 +34,7 @@ class EachInterceptor:
             one = SubCall(call, message=message)
             outcome = await call_next(one)
             call.trailing_metadata = [*kept, *one.trailing_metadata]
+            call.counted = call.counted or one.counted
             if outcome.error is not None:
                 return outcome
             try:

@@ -2,6 +2,9 @@
 
 Stands behind decode. Of a client stream every message is held to them: the first here, the
 others when they are asked for.
+
+Calls that the gateway makes itself (fallbacks, parts of composed answers) are held to them as
+well: their requests are made of what a caller sent. What is told then says whose request it is.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -49,13 +52,15 @@ class ValidateInterceptor(Preparation):
     Args:
         check: of the method's request.
         events: told of refusals.
+        of_part: calls are the gateway's own.
     """
 
     name = "validate"
 
-    def __init__(self, check: Check, events: Events) -> None:
+    def __init__(self, check: Check, events: Events, *, of_part: bool = False) -> None:
         self._check = check
         self._events = events
+        self._of_part = of_part
 
     def prepare(self, call: Call) -> Outcome | None:
         """Let the call go on, or answer INVALID_ARGUMENT."""
@@ -67,7 +72,10 @@ class ValidateInterceptor(Preparation):
             violations = self._check(call.message)
         except CallError as broken:
             return failed(self.told(call, broken))
-        return failed(self.told(call, violated(violations))) if violations else None
+        if not violations:
+            return None
+        what = f"the request of {call.method.full_name}: " if self._of_part else ""
+        return failed(self.told(call, violated(violations, what)))
 
     def check_next(self, call: Call, message: Any, number: int) -> None:
         """Raise CallError where the message of this number in a stream breaks a constraint."""

@@ -10,7 +10,9 @@ Rules:
 4. At most `max_waiting` questions have no answer; one more is not asked.
 5. A question without an answer `timeout_s` after it was asked is late: who asked is told so.
    Time in which the event loop stood still is not the server's: answers that came meanwhile
-   are read first.
+   are read first. Nor is the time behind this process's own burst: while a server gives
+   `BUSY_ANSWERS` and more in `timeout_s`, those behind them wait on, `PATIENCE` times as long
+   at most. A server that stops answers nothing, and costs nobody more than before.
 6. The link ends where the connection does, where the server says that it is none to ask
    (a replica, a cluster, still loading), and after `max_failures` in a row: questions that
    were late or answered with an error. Of those that were under way together one counts, so a
@@ -32,6 +34,8 @@ from gateway.core.clock import Clock, Timer
 from gateway.state.redis_client import CONNECTION_FAILED, phrase, unwrapped
 from gateway.state.redis_question import LinkOptions, Question, Script
 
+BUSY_ANSWERS = 8
+PATIENCE = 100
 _STOOD_STILL_S = 0.003
 """A timer that is so late says that the event loop stood still."""
 _ENDING = (
@@ -75,8 +79,11 @@ class Link:
         self._unanswered: deque[Question] = deque()
         self._watched: deque[Question] = deque()
         self._timer: Timer | None = None
+        self._look_at = math.inf
         self._failures = 0
         self._failed_at = -math.inf
+        self._answers = 0
+        self._answers_seen = 0
         self._ended = False
         self._wake: asyncio.Future[None] | None = None
         self._writer = self._loop.create_task(self._write(), name="redis-writer")
@@ -101,7 +108,7 @@ class Link:
         question = Question(answer, now, arguments, body)
         self._watched.append(question)
         if self._timer is None:
-            self._timer = self._clock.call_at(now + self._timeout_s, self._look)
+            self._look_again(now + self._timeout_s)
         self._put(question)
         return answer
 
@@ -171,6 +178,7 @@ class Link:
     # Answers, and the lack of them
 
     def _settle(self, question: Question, reply: bytes | exceptions.ResponseError) -> None:
+        self._answers += 1
         late = question.settled
         if isinstance(reply, exceptions.NoScriptError) and not question.whole:
             question.whole = True
@@ -208,10 +216,13 @@ class Link:
         if self._failures >= self._max_failures:
             self._end(why)
 
+    def _look_again(self, at: float) -> None:
+        self._look_at = at
+        self._timer = self._clock.call_at(at, self._look)
+
     def _look(self) -> None:
-        watched = self._watched
         now = self._clock.now()
-        if watched and now > watched[0].asked_at + self._timeout_s + _STOOD_STILL_S:
+        if now > self._look_at + _STOOD_STILL_S:
             self._timer = self._clock.call_at(now, self._look_behind_answers)
         else:
             self._expire()
@@ -223,13 +234,19 @@ class Link:
     def _expire(self) -> None:
         watched = self._watched
         now = self._clock.now()
-        while watched and (watched[0].settled or watched[0].asked_at + self._timeout_s <= now):
+        busy = self._answers - self._answers_seen >= BUSY_ANSWERS
+        self._answers_seen = self._answers
+        time_s = self._timeout_s * PATIENCE if busy else self._timeout_s
+        while watched and (watched[0].settled or watched[0].asked_at + time_s <= now):
             question = watched.popleft()
             if not question.settled:
                 self._give_up(question)
                 self._failed(question, "it does not answer in time")
         if watched:
-            self._timer = self._clock.call_at(watched[0].asked_at + self._timeout_s, self._look)
+            look_at = watched[0].asked_at + self._timeout_s
+            if busy:
+                look_at = max(look_at, now + self._timeout_s)
+            self._look_again(look_at)
         else:
             self._timer = None
 

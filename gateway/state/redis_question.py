@@ -17,7 +17,7 @@ class LinkOptions:
 
     timeout_s: float = 0.005
     max_failures: int = 3
-    max_waiting: int = 1024
+    max_waiting: int = 8192
 
 
 class Question:

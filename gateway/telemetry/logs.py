@@ -1,6 +1,8 @@
 """One line a call, each retry, each change of an upstream's state and stage of the end.
 
-Console or JSON, to standard error. No metadata and no body is ever logged. Changes of state
+Console or JSON, to standard error. No metadata and no body is ever logged. A failed call's
+`reason` is the gateway's own; where its caller was told another, that of the error catalog,
+it is the line's `catalog_reason`: what a caller quotes is found by either. Changes of state
 are warnings; that a breaker looks whether its upstream is back, and finds that it is not, is
 told at the level "debug", for it happens several times a second while an outage lasts.
 """
@@ -136,6 +138,8 @@ class AccessLog:
             return self._log.debug
         if isinstance(event, MaterialChanged) and event.accepted:
             return self._log.info
+        if isinstance(event, StoreChanged) and event.available:
+            return self._log.info
         return self._log.warning
 
     def _call(self, event: CallEnded) -> None:
@@ -162,6 +166,9 @@ class AccessLog:
                 "origin": str(error.origin),
                 "error": error.message,
             }
+            known = error.known_as
+            if known is not None and known.name != error.reason:
+                fields["catalog_reason"] = known.name
         if self._lines is None:
             self._log.info("call", **fields)
             return

@@ -70,7 +70,7 @@ class StreamTarget(RestTarget):
         async with self._client_of(call).open(request) as answer:
             if not 200 <= answer.status < 300:
                 body = await answer.read_up_to(self._options.max_error_bytes)
-                raise self._failure(HttpAnswer(answer.status, answer.headers, body))
+                raise self._failure(HttpAnswer(answer.status, answer.headers, body), call)
             self._return_headers(call, answer)
             if answer.status == 204:
                 return
@@ -93,7 +93,7 @@ class StreamTarget(RestTarget):
         while not framing.finished:
             part = await self._next_part(parts, idle_at)
             for text in framing.end() if part is None else framing.feed(part):
-                await call.send(self._decode(text, binding, values.may_be_enveloped))
+                await call.send(self._decode(call, text, binding, values.may_be_enveloped))
                 idle_at = self._idle_at()
             if part is None:
                 return
@@ -110,12 +110,12 @@ class StreamTarget(RestTarget):
         if content_type:  # an empty body, but one of that type
             await call.send(self._decoder.decode_raw(b"", content_type, binding))
 
-    def _decode(self, text: bytes, binding: Binding, may_be_enveloped: bool) -> bytes:
+    def _decode(self, call: Call, text: bytes, binding: Binding, may_be_enveloped: bool) -> bytes:
         if may_be_enveloped:
             opened = open_envelope(text, declared=self._stream.enveloped is True)
             if opened is not None:
                 if opened.error is not None:
-                    raise self._stream_failure(opened.error)
+                    raise self._stream_failure(opened.error, call)
                 if opened.result is None:
                     return b""
                 return self._decoder.decode_plain(opened.result, binding)

@@ -5,6 +5,9 @@ Three shapes of JSON bodies are understood: Google's ({"error": {"code",
 "details"}) and RFC 9457 problem details ({"title", "detail", …}). Of anything
 else, HTML above all, nothing reaches the caller but the status.
 
+401 to a credential of the gateway's own is not the caller's fault: it is UNAVAILABLE, with the
+reason CREDENTIAL_UNAVAILABLE.
+
 Whoever says when to come back (Retry-After) says that it helps, whatever the status.
 
 In the middle of a stream there is no HTTP status any more; there the body's own code
@@ -33,6 +36,7 @@ _MAX_MESSAGE = 1024
 _MAX_DETAILS = 16
 _MAX_LISTED = 5
 _TRANSIENT = frozenset((408, 429, 502, 503, 504))
+_UNAUTHORIZED = 401
 
 
 def retry_after(value: str | None, wall: float) -> float | None:
@@ -64,6 +68,7 @@ def upstream_failure(
     wall: float,
     *,
     keep_body: bool = False,
+    of_gateway: bool = False,
 ) -> CallError:
     """Return the error of an answer that is not 2xx.
 
@@ -74,6 +79,7 @@ def upstream_failure(
         pool: where the types of error details are looked up.
         wall: now, for a Retry-After that is a date.
         keep_body: whether the error catalog reads what the upstream said.
+        of_gateway: the upstream was called with the gateway's own credential.
     """
     body = _body(answer)
     message, details = _understand(body, pool)
@@ -83,9 +89,13 @@ def upstream_failure(
         message = "a redirect that is not followed (redirects.max_redirects)"
     # That of a redirect is about where it leads, and not about the same call (RFC 9110, 10.2.3).
     delay_s = retry_after(answer.headers.get("retry-after"), wall) if status >= 400 else None
+    code, reason = code_for_http(status, overrides), Reason.UPSTREAM_STATUS
+    if status == _UNAUTHORIZED and of_gateway and status not in overrides:
+        code, reason = Code.UNAVAILABLE, Reason.CREDENTIAL_UNAVAILABLE
+        text = f"upstream {upstream!r} does not accept the gateway's own credential (401)"
     return CallError(
-        code_for_http(status, overrides),
-        Reason.UPSTREAM_STATUS,
+        code,
+        reason,
         f"{text}: {message}" if message else text,
         origin=Origin.UPSTREAM,
         sent=Sent.REFUSED if status == 429 else Sent.ANSWERED,

@@ -9,6 +9,7 @@ streamed answers in `transcode/answers.py`, streamed requests in `transcode/uplo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import orjson
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from gateway.core.call import Call
@@ -22,6 +23,7 @@ from gateway.transcode.encode import Prepared
 from gateway.transcode.failure import stream_failure, upstream_failure
 from gateway.transcode.framing.choice import StreamOptions
 from gateway.transcode.headers import HeaderForwarding
+from gateway.transcode.secrets import scrubbed, sent_secrets
 
 _NEVER = float("inf")
 _NOT_MODIFIED = 304
@@ -44,6 +46,7 @@ class RestOptions:
         status_codes: HTTP statuses that are mapped otherwise than by the table.
         user_agent: sent to the upstream.
         idempotent: the method is, so that a stale connection need not be told of.
+        own_credential: the upstream is called with the gateway's own credential.
         keep_error_body: the error catalog reads what the upstream says of its failures.
         stream: how streamed messages lie in bodies.
     """
@@ -53,6 +56,7 @@ class RestOptions:
     status_codes: Mapping[int, Code] = field(default_factory=dict)
     user_agent: str = "seawall"
     idempotent: bool = True
+    own_credential: bool = False
     keep_error_body: bool = False
     stream: StreamOptions = field(default_factory=StreamOptions)
 
@@ -162,24 +166,28 @@ class RestTarget:
             max_error_bytes=options.max_error_bytes,
         )
         if not 200 <= answer.status < 300:
-            raise self._failure(answer)
+            raise self._failure(answer, call)
         payload = self._decoder.decode(answer, prepared.binding)
         self._return_headers(call, answer)
         await call.send(payload)
 
-    def _failure(self, answer: HttpAnswer) -> CallError:
+    def _failure(self, answer: HttpAnswer, call: Call) -> CallError:
         options = self._options
+        body = scrubbed(answer.body, sent_secrets(call.prepared.headers, call.metadata))
         return upstream_failure(
-            answer,
+            HttpAnswer(answer.status, answer.headers, body),
             self._upstream,
             options.status_codes,
             self._pool,
             self._clock.wall(),
             keep_body=options.keep_error_body,
+            of_gateway=options.own_credential,
         )
 
-    def _stream_failure(self, error: object) -> CallError:
+    def _stream_failure(self, error: object, call: Call) -> CallError:
         options = self._options
+        secrets = sent_secrets(call.prepared.headers, call.metadata)
+        error = orjson.loads(scrubbed(orjson.dumps(error), secrets))
         return stream_failure(
             error,
             self._upstream,
@@ -218,7 +226,7 @@ class UnaryTarget(RestTarget):
                 if answer.status == _NOT_MODIFIED and _asked_if_changed(call):
                     call.not_modified = True
                     return SUCCESS
-                raise self._failure(answer)
+                raise self._failure(answer, call)
             payload = self._decoder.decode(answer, prepared.binding)
             if self._headers.returned:
                 self._return_headers(call, answer)

@@ -28,6 +28,7 @@ from support.listeners import (
 from support.upstream import Upstream, json_answer
 
 from gateway.app import Settings, load
+from gateway.config.listeners import SUITES
 from gateway.core.errors import ConfigError
 from gateway.core.events import MaterialChanged
 
@@ -312,6 +313,13 @@ async def test_tls_1_3_alone_is_refused_where_the_process_would_speak_1_2(files)
         async with listening(NEWEST, files, "http://127.0.0.1:1"):
             raise AssertionError("it serves")
     assert "listeners[0].tls.min_version" in str(refused.value)
+
+
+async def test_suites_that_leave_tls_1_2_are_refused_at_the_start(files, monkeypatch):
+    monkeypatch.setenv(SUITES, "ECDHE-RSA-AES128-GCM-SHA256")  # too late for gRPC, as it were
+    with pytest.raises(ConfigError, match=r"listeners\[0\]\.tls\.min_version: gRPC would speak"):
+        async with listening(NEWEST, files, "http://127.0.0.1:1"):
+            raise AssertionError("it serves")
 
 
 async def test_tls_1_3_alone_is_spoken_where_the_process_can_speak_nothing_older(files):

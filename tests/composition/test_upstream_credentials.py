@@ -1,11 +1,13 @@
 """Whose credential an upstream is sent, from a caller's metadata to a real HTTP server."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import grpc
@@ -248,3 +250,136 @@ def test_explain_shows_no_secret(tmp_path):
             assert "(hidden)" in done.stdout
             if form:
                 json.loads(done.stdout)
+
+
+SEVERAL = (
+    ("authorization", "Bearer alice"),
+    ("x-api-key", "mine"),
+    ("x-auth-token", "mine"),
+    ("x-request-id", "1"),
+)
+FORWARDED = "headers: {forward_request: [authorization, x-api-key, x-auth-token, x-request-id]}"
+
+
+@pytest.mark.parametrize(
+    ("step", "spare", "gets"),
+    [
+        ("upstream: spare", "{}", False),
+        ("upstream: spare", "{caller: FORWARD}", True),
+        ("method: shop.v1.Orders/Spare", "{}", False),
+        ("method: shop.v1.Orders/Spare", "{caller: FORWARD}", True),
+        ("method: shop.v1.Orders/Other", "{}", True),
+    ],
+)
+async def test_a_fallback_of_another_upstream_gets_callers_credentials_where_it_says_so_only(
+    step: str, spare: str, gets: bool, tmp_path: Path
+) -> None:
+    protos = tmp_path / "protos"
+    protos.mkdir()
+    more = "".join(
+        f"  rpc {name}(Order) returns (Order) "
+        f'{{ option (google.api.http) = {{get: "/{name}/{{id}}"}}; }}\n'
+        for name in ("Spare", "Other")
+    )
+    (protos / "shop.proto").write_text(
+        PROTO.replace("service Orders {\n", "service Orders {\n" + more)
+    )
+    config = (
+        f"defaults: {{method: {{{FORWARDED}, retry: {{disabled: true}}}}}}\n"
+        f"upstreams: {{spare: {{policy: {{credentials: {spare}}}}}}}\n"
+        "services: {shop.v1.Orders: {policy: {upstream: main}, methods: {"
+        f"Get: {{fallback: {{steps: [{{{step}}}]}}}}, Spare: {{upstream: spare}}}}}}}}\n"
+    )
+
+    async def main_answer(request: Any) -> Any:
+        status = 200 if request.path.startswith("/Other") else 503
+        return await json_answer({}, status=status)(request)
+
+    async with Upstream(main_answer) as main, Upstream(ANSWER) as other:
+        urls = {"main": main.url, "spare": other.url}
+        async with gateway_for(urls, proto=protos, config=config, tmp_path=tmp_path) as gateway:
+            await Shop(gateway, other).get(SEVERAL)
+    sent = (other if other.headers else main).headers[-1]
+    found = {name: sent.get(name) for name, _ in SEVERAL}
+    assert found["x-request-id"] == "1"
+    del found["x-request-id"]
+    assert set(found.values()) == ({"Bearer alice", "mine"} if gets else {None})
+
+
+async def quotes(request: web.BaseRequest) -> web.StreamResponse:
+    sent = request.headers.get("authorization", "")
+    error = {"code": 403, "message": f"the key {sent} is not valid", "status": "PERMISSION_DENIED"}
+    return web.json_response({"error": error}, status=403)
+
+
+@pytest.mark.parametrize("credentials", ["{bearer_token: own-secret}", "{caller: FORWARD}"])
+async def test_an_upstream_that_quotes_a_credential_tells_it_to_nobody(tmp_path, credentials):
+    async with shop_with(tmp_path, credentials, handler=quotes) as shop:
+        error = await shop.failure((("authorization", "Bearer alices-secret"),))
+        assert "-secret" not in str(error.details())
+        assert "the key (hidden) is not valid" in str(error.details())
+        assert "-secret" not in str(error.trailing_metadata())
+
+
+@pytest.mark.parametrize(
+    ("credentials", "code", "reason"),
+    [
+        ("{bearer_token: own}", "UNAVAILABLE", "CREDENTIAL_UNAVAILABLE"),
+        ("{caller: FORWARD, bearer_token: own}", "UNAUTHENTICATED", "UPSTREAM_STATUS"),
+        ("{}", "UNAUTHENTICATED", "UPSTREAM_STATUS"),
+        ("{caller: STRIP}", "UNAUTHENTICATED", "UPSTREAM_STATUS"),
+    ],
+)
+async def test_that_the_gateways_own_credential_is_not_accepted_is_not_the_callers_fault(
+    tmp_path, credentials, code, reason
+):
+    async with shop_with(tmp_path, credentials, handler=json_answer({}, status=401)) as shop:
+        error = await shop.failure()
+        assert (error.code().name, reason_of(error)) == (code, reason)
+
+
+async def test_a_status_that_is_mapped_is_told_as_it_is_mapped(tmp_path):
+    methods = "{errors: {status_codes: {401: ABORTED}}}"
+    async with shop_with(
+        tmp_path, "{bearer_token: own}", methods=methods, handler=json_answer({}, status=401)
+    ) as shop:
+        assert (await shop.failure()).code().name == "ABORTED"
+
+
+KEYS = """
+identity:
+  providers:
+    keys: {{api_keys: {{keys: [{{caller: c, sha256: {digest}}}]}}}}
+    partners: {{api_keys: {{metadata: x-partner, keys: [{{caller: p, sha256: {digest}}}]}}}}
+services: {{shop.v1.Orders: {{policy: {{auth: {auth}, {forwarded}}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("auth", "gets"),
+    [
+        ("{providers: [keys]}", False),
+        ("{mode: NONE}", True),
+    ],
+)
+async def test_a_credential_that_was_not_looked_at_is_not_sent_beside_one_that_was(
+    tmp_path, auth, gets
+):
+    protos = tmp_path / "protos"
+    protos.mkdir()
+    (protos / "shop.proto").write_text(PROTO)
+    key = "k" * 30
+    config = KEYS.format(
+        digest=hashlib.sha256(key.encode()).hexdigest(),
+        auth=auth,
+        forwarded="headers: {forward_request: [x-partner, x-request-id]}",
+    )
+    async with Upstream(ANSWER) as upstream:
+        async with gateway_for(
+            upstream.url, proto=protos, config=config, tmp_path=tmp_path
+        ) as gateway:
+            await Shop(gateway, upstream).get(
+                (("x-api-key", key), ("x-partner", "forged"), ("x-request-id", "1"))
+            )
+    assert upstream.headers[0].get("x-request-id") == "1"
+    assert upstream.headers[0].get("x-partner") == ("forged" if gets else None)

@@ -146,7 +146,23 @@ async def test_limits_of_several_keys_are_one_decision(tmp_path: Path):
     limits = "{rate_limits: {a: {requests: 1, by: [peer]}, b: {requests: 1, by: [caller]}}}"
     found = await shape_of(GET, tmp_path, IDENTITY + of_get_order(limits))
     assert found.count("rate_limit") == 1
-    assert found.index("rate_limit") > found.index("auth")
+    assert found.index("arrival_limit") < found.index("auth") < found.index("rate_limit")
+
+
+async def test_only_limits_that_are_known_at_arrival_stand_twice(tmp_path: Path):
+    for limits in (by("caller"), by("caller", "peer"), by("peer"), by("'field:order_id'")):
+        found = await shape_of(GET, tmp_path, IDENTITY + of_get_order(f"{{{limits}}}"))
+        assert "arrival_limit" not in found
+        assert found.count("rate_limit") == 1
+
+
+async def test_the_decision_on_a_stream_of_requests_is_on_each_of_them(tmp_path: Path):
+    limits = "{rate_limits: {a: {requests: 1, by: [peer]}, b: {requests: 1, by: ['field:shelf']}}}"
+    policy = f"services: {{feed.v1.FeedService: {{methods: {{Look: {limits}}}}}}}\n"
+    found = await shape_of("/feed.v1.FeedService/Look", tmp_path, policy, proto=STREAMS)
+    assert found.count("rate_limit") == 1
+    assert found.index("rate_limit") == found.index("each") + 1
+    assert found.index("arrival_limit") < found.index("decode")
 
 
 async def test_without_identities_nobody_is_asked_who_calls(tmp_path: Path):

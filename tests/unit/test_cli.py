@@ -332,3 +332,42 @@ def test_explain_says_who_may_call_and_names_the_limits(tmp_path: Path) -> None:
     told = json.loads(seawall(*arguments, "--format", "json").stdout)
     assert told["auth"] == {"mode": "REQUIRED", "providers": [], "roles": ["admin"]}
     assert told["rate_limits"] == [f"{SERVICE}:all", mine]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "row"),
+    [
+        ("{}", "credential the caller's, as it comes (credentials.caller: FORWARD)"),
+        ("{bearer_token: abc}", "credential the gateway's own (bearer_token); the caller's is not"),
+        ("{caller: STRIP}", "credential none; the caller's is not sent"),
+    ],
+)
+def test_explain_says_whose_credential_goes_upstream(
+    credentials: str, row: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "seawall.yaml"
+    config.write_text(f"defaults: {{upstream: {{credentials: {credentials}}}}}\n")
+    arguments = ("explain", f"{SERVICE}/GetOrder", *SHOP, "--config", str(config))
+    assert row in plain(seawall(*arguments).stdout)
+
+
+def test_explain_knows_the_gateways_own_methods(tmp_path: Path) -> None:
+    config = tmp_path / "seawall.yaml"
+    config.write_text(
+        "identity: {providers: {keys: {api_keys: {keys: [{caller: a, sha256: "
+        + "0" * 64
+        + "}]}}}}\nservices:\n  grpc.health.v1.Health:\n"
+        "    policy: {auth: {mode: NONE}, rate_limits: {probes: {requests: 9, by: [peer]}}}\n"
+    )
+    arguments = ("explain", "grpc.health.v1.Health/Check", *SHOP, "--config", str(config))
+    text = plain(seawall(*arguments).stdout)
+    assert "answered by the gateway itself" in text
+    assert "callers NONE" in text
+    assert "rate limit grpc.health.v1.Health:probes (9 in 60 s, by peer)" in text
+    assert "auth.mode NONE service" in text
+    assert "retry" not in text
+    told = json.loads(seawall(*arguments, "--format", "json").stdout)
+    assert told["auth"]["mode"] == "NONE"
+    assert told["rate_limits"] == ["grpc.health.v1.Health:probes"]
+    other = seawall("explain", "seawall.admin.v1.AdminService/ListUpstreams", *SHOP)
+    assert other.exit_code == 1, "it is not served"

@@ -1,7 +1,7 @@
 """The error catalog of a process: reasons, from enum values and YAML, and who gives them."""
 
+from gateway.config.catalog.doubts import catalog_doubts
 from gateway.config.catalog.mistakes import (
-    catalog_doubts,
     catalog_mistakes,
     effective_rule_mistakes,
     rule_mistakes,

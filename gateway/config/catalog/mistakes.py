@@ -1,7 +1,7 @@
 """What the error catalog and the rules that give its reasons may not say."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from seawall.config.v1.config_pb2 import ErrorCatalog
 from seawall.error.v1.error_pb2 import ErrorEntry, ErrorText
@@ -105,31 +105,3 @@ def effective_rule_mistakes(
                 else f"is not in the error catalog{closest(rule.reason, catalog.names())}"
             )
             yield f"errors.rules[{i}].reason", f"{rule.reason!r} {why}"
-
-
-def catalog_doubts(
-    catalog: Catalog, policies: Iterable[tuple[MethodPolicy, str]]
-) -> Iterator[tuple[str, Mistake]]:
-    """Yield the reasons that nobody gives, as (file of protos or "", (what, why)).
-
-    Where the file is "", what is a path from the top of the configuration.
-
-    Args:
-        catalog: of the process.
-        policies: of every method, with the name of its service.
-    """
-    given: set[str] = set()
-    packages: set[str] = set()
-    for policy, service in policies:
-        given.update(rule.reason for rule in policy.errors.rules)
-        packages.add(service.rpartition(".")[0])
-    why = "no rule of a served method gives this reason"
-    for name in catalog.said:
-        if name not in given and name not in Reason.__members__:
-            yield "", (f"errors.reasons.{name}", f"has no effect: {why}")
-    idle: dict[tuple[str, str], list[str]] = {}
-    for (package, name), declared in catalog.enums.items():
-        if package in packages and name not in given and name not in catalog.said:
-            idle.setdefault(declared, []).append(name)
-    for (enum, file), names in idle.items():
-        yield file, (enum, f"no rule of a served method gives {', '.join(names)}")

@@ -9,8 +9,6 @@ Rules:
    that tells it.
 4. An entry of YAML that is called like one of the gateway's own reasons rewords that one. An
    enum value is the protos' own reason, whatever it is called.
-5. A reason that no rule gives is doubted: in YAML by its line, in an enum where a method of
-   its package is served.
 """
 
 from collections.abc import Mapping

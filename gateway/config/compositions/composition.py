@@ -68,6 +68,7 @@ def compositions(
         places[circle[0]].add(_kind(places[circle[0]]), f"leads back: {' → '.join(circle)}")
     if led_back:
         return {}
+    _refuse_signed(places, calls)
     idempotent = _Idempotency(served, calls)
     found = {}
     for name, place in places.items():
@@ -75,6 +76,21 @@ def compositions(
         if composition is not None:
             found[name] = composition
     return found
+
+
+def _refuse_signed(places: Mapping[str, Place], calls: Mapping[str, Sequence[str]]) -> None:
+    """Find methods that call one whose requests must be signed: no call but the sender's is."""
+    for name, place in places.items():
+        for part in calls[name]:
+            called = places.get(part)
+            if called is None or not called.policy.HasField("webhook"):
+                continue
+            if not called.policy.webhook.disabled:
+                place.add(
+                    _kind(place),
+                    f"{part} has a webhook, and only its sender can sign a request; it cannot "
+                    "be called by another method",
+                )
 
 
 def _composition(

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.compose.mapping import MappingError, MessageMapping, compile_mapping
 from gateway.config.checks import seconds
 from gateway.config.effective import EffectiveMethod
+from gateway.config.origins import origin_of
 from gateway.config.problems import Problems
 from gateway.config.schema import Schema
 from gateway.config.services import method_name
@@ -79,12 +80,7 @@ class Place:
 
     def origin(self, path: str) -> str:
         """Return who said what stands at a path of the policy, "" where that is not known."""
-        origins = self.effective.origins
-        while path and path not in origins:
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        if path:
-            return origins[path]
-        return ""
+        return origin_of(self.effective.origins, path)
 
     def called(self, path: str, name: str) -> EffectiveMethod | None:
         """Return the method that a policy calls, None where that is a mistake."""

@@ -81,7 +81,7 @@ def _source_mistakes(jwt: Jwt, folder: Path) -> Iterator[Mistake]:
     elif jwt.jwks_url and (wrong := _jwks_url_mistake(jwt.jwks_url)):
         yield "jwks_url", wrong
     elif jwt.jwks_file:
-        yield from _jwks_file_mistakes(folder / jwt.jwks_file, jwt.algorithms)
+        yield from _jwks_file_mistakes(jwt.jwks_file, folder, jwt.algorithms)
     if not jwt.HasField("ca_file"):
         return
     if not jwt.jwks_url.lower().startswith("https:"):
@@ -90,15 +90,15 @@ def _source_mistakes(jwt: Jwt, folder: Path) -> Iterator[Mistake]:
         try:
             read_bytes(folder / jwt.ca_file, _MAX_CA_BYTES)
         except UnreadableFileError as error:
-            yield "ca_file", str(error)
+            yield "ca_file", f"{jwt.ca_file}: {error}"
 
 
-def _jwks_file_mistakes(path: Path, algorithms: Collection[str]) -> Iterator[Mistake]:
+def _jwks_file_mistakes(name: str, folder: Path, algorithms: Collection[str]) -> Iterator[Mistake]:
     known = [name for name in algorithms if name in ALGORITHMS]
     try:
-        read_key_set(read_bytes(path, MAX_SET_BYTES), known or DEFAULT_ALGORITHMS)
+        read_key_set(read_bytes(folder / name, MAX_SET_BYTES), known or DEFAULT_ALGORITHMS)
     except (UnreadableFileError, UnusableKeysError) as error:
-        yield "jwks_file", str(error)
+        yield "jwks_file", f"{name}: {error}"
 
 
 def _jwks_url_mistake(url: str) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 from seawall.config.v1.config_pb2 import ApiKey as ApiKeyMessage
 
-from gateway.config.files import read_text
+from gateway.config.files import UnreadableFileError, read_bytes
 from gateway.config.identity.key import key_mistakes, key_option
-from gateway.interceptors.auth import ApiKey
+from gateway.interceptors.auth import ApiKey, UnreadableKeysError
 
 _MAX_FILE_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 8
@@ -28,8 +28,15 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
 
     Raises:
         ValueError: it cannot be used; says why, without any value of it.
+        UnreadableKeysError: it could not be opened.
     """
-    root = _compose(read_text(path, _MAX_FILE_BYTES))
+    try:
+        text = read_bytes(path, _MAX_FILE_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+    except UnreadableFileError as error:
+        raise UnreadableKeysError(str(error)) from None
+    root = _compose(text)
     nodes = _mapping(root, frozenset(("keys",))) if root is not None else {}
     keys = nodes.get("keys")
     if keys is None:

@@ -96,11 +96,11 @@ def _api_keys_mistakes(api_keys: ApiKeys, folder: Path) -> Iterator[Mistake]:
     try:
         read = read_keys(folder / api_keys.file)
     except ValueError as error:
-        yield "file", str(error)
+        yield "file", f"{api_keys.file}: {error}"
         return
     for found in read:
         if found.sha256.hex() in first:
-            yield "file", f"holds the key of keys[{first[found.sha256.hex()]}] too"
+            yield "file", f"{api_keys.file}: holds the key of keys[{first[found.sha256.hex()]}] too"
 
 
 def _metadata_mistakes(metadata: str) -> Iterator[Mistake]:

@@ -6,6 +6,10 @@ Rules:
    of all methods that have it from there, together.
 2. All limits of a method are one decision, as far out as all their keys can be read: with
    the call, behind auth where one counts by caller, behind decode where one reads a field.
+   A call that is refused before the decision counts for the limits that need nothing but the
+   call. Where each message of a stream is a request of its own, each is a call to its limits.
+3. Instances have names that no other level can have: "defaults", "upstream=orders", the
+   service, the method.
 """
 
 import enum
@@ -63,7 +67,7 @@ def declared_limits(
     """
     scopes = {
         "defaults": "defaults",
-        "upstream": upstream,
+        "upstream": f"upstream={upstream}",
         "service": method.partition("/")[0],
         "method": method,
     }

@@ -12,15 +12,26 @@ from gateway.config.values import Mistake, seconds
 from gateway.interceptors.rate_limit import Source
 
 _MAX_RATE_PER_S = 1_000_000
+MAX_LIMITS = 16
 
 
-def effective_limit_mistakes(policy: MethodPolicy, request: Descriptor) -> Iterator[Mistake]:
+def effective_limit_mistakes(
+    policy: MethodPolicy, request: Descriptor, *, one_body: bool = False
+) -> Iterator[Mistake]:
     """Yield what is wrong with the limits of a method.
 
     Args:
         policy: merged.
         request: the method's request message.
+        one_body: the method takes a stream whose messages are one request.
     """
+    on = [name for name in policy.rate_limits if not policy.rate_limits[name].disabled]
+    if len(on) > MAX_LIMITS:
+        yield (
+            "rate_limits",
+            f"at most {MAX_LIMITS} hold for one method, found {len(on)}: its callers are told "
+            "how each of them stands",
+        )
     for name in sorted(policy.rate_limits):
         said = policy.rate_limits[name]
         path = f"rate_limits.{name}"
@@ -34,6 +45,11 @@ def effective_limit_mistakes(policy: MethodPolicy, request: Descriptor) -> Itera
             part = part_of(entry)
             if part is not None and part.source is Source.FIELD:
                 wrong = field_mistake(request, part.name)
+                if one_body:
+                    wrong = (
+                        "the messages of this stream are one request, which no field of one of "
+                        "them stands for; count by caller, peer or metadata"
+                    )
                 if wrong:
                     yield f"{path}.by[{i}]", wrong
 

@@ -62,6 +62,25 @@ def credential_doubts(
         yield "credentials.oauth2.max_tokens", "nothing is exchanged; there is one token"
 
 
+def fixed_header_doubts(
+    method: MethodPolicy, upstream: str, referenced: Set[str] = frozenset()
+) -> Iterator[Mistake]:
+    """Yield fixed headers that look like secrets, and go to an upstream that is a fallback.
+
+    Args:
+        method: merged for that upstream; paths begin at it.
+        upstream: its name.
+        referenced: values that came from the environment or a file.
+    """
+    for name, value in sorted(method.headers.set.items()):
+        if is_credential(name) or value in referenced:
+            yield (
+                f"headers.set.{name}",
+                f"is sent to the fallback {upstream!r} too; say a secret of one upstream as its "
+                "credentials",
+            )
+
+
 def forwarding_doubts(method: MethodPolicy, withheld: Set[str]) -> Iterator[Mistake]:
     """Yield credentials that a method forwards to an upstream that callers' are kept from.
 

@@ -1,11 +1,17 @@
 """From a merged policy to the options of an upstream's credentials."""
 
 import base64
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
-from seawall.config.v1.config_pb2 import Identity
-from seawall.policy.v1.policy_pb2 import OAuth2Credentials, UpstreamCredentials, UpstreamPolicy
+from seawall.config.v1.config_pb2 import Identity, IdentityProvider
+from seawall.policy.v1.policy_pb2 import (
+    AuthPolicy,
+    OAuth2Credentials,
+    UpstreamCredentials,
+    UpstreamPolicy,
+)
 
+from gateway.config.credentials import is_credential
 from gateway.config.upstream_credentials.said import own_ways
 from gateway.config.values import seconds
 from gateway.downstream.credentials import Caller, CredentialOptions, OAuth2Options
@@ -53,16 +59,65 @@ def metadata_of_identities(identity: Identity) -> frozenset[str]:
     return frozenset(key.lower() for key in keys) | {AUTHORIZATION}
 
 
-def withheld_names(caller: Caller, of_identity: Set[str] = frozenset()) -> frozenset[str]:
+def unread_metadata(auth: AuthPolicy, identity: Identity) -> frozenset[str]:
+    """Return metadata of credentials that a method does not look at, though a provider would.
+
+    Nobody knows whose they are, so they are sent to no upstream beside one that was looked at.
+    Where the method looks at no credential at all (`mode: NONE`), its upstream does.
+
+    Args:
+        auth: of the method, merged.
+        identity: who callers are.
+    """
+    if auth.mode == AuthPolicy.NONE or not auth.providers:
+        return frozenset()
+    keys = {name: _metadata_of(one) for name, one in identity.providers.items()}
+    read = {key for name, key in keys.items() if name in auth.providers}
+    return frozenset(key for key in keys.values() if key and key not in read)
+
+
+def _metadata_of(provider: IdentityProvider) -> str:
+    if provider.HasField("api_keys"):
+        return (provider.api_keys.metadata or _API_KEY).lower()
+    return AUTHORIZATION if provider.HasField("jwt") else ""
+
+
+def withheld_names(
+    caller: Caller, of_identity: Set[str] = frozenset(), forwarded: Iterable[str] = ()
+) -> frozenset[str]:
     """Return the metadata that is never sent to an upstream, whatever forwards it.
 
     Args:
         caller: what becomes of callers' credentials.
         of_identity: metadata keys that identity providers read credentials from.
+        forwarded: what a method forwards to its own upstream, where this is another one:
+            what looks like a credential there is not meant for it.
     """
     if caller is Caller.FORWARD:
         return frozenset()
-    return _OF_CALLERS | {name.lower() for name in of_identity}
+    names = (name.lower() for name in forwarded)
+    return (
+        _OF_CALLERS
+        | {name.lower() for name in of_identity}
+        | {name for name in names if is_credential(name)}
+    )
+
+
+def apart(
+    own: str, other: str, policy: UpstreamPolicy, of_identity: Set[str], forwarded: Iterable[str]
+) -> frozenset[str]:
+    """Return the metadata that a method's fallback, a method of another upstream, does not get.
+
+    Args:
+        own: the method's upstream.
+        other: the fallback's.
+        policy: of the fallback's upstream, merged.
+        of_identity: metadata keys that identity providers read credentials from.
+        forwarded: what the fallback forwards.
+    """
+    if own == other or policy.credentials.caller:
+        return frozenset()
+    return withheld_names(Caller.STRIP, of_identity, forwarded)
 
 
 def credential_options(policy: UpstreamPolicy) -> CredentialOptions:

@@ -10,8 +10,12 @@ server. Beside the rules of `life.py`:
    while it is being exchanged.
 3. At most `max_tokens` are kept, the one unused longest is forgotten; what has ended is never
    used. Nothing is asked for before a call needs it, and one question a token is under way.
-4. A question goes on where its callers stop waiting: its answer is for the next call.
-5. A server that fails is not asked for anybody until its pause is over. That it does not
+4. So many questions are sent at once; others wait for a place, within their calls' deadlines,
+   and that is no failure of the server. Beyond `MAX_QUESTIONS` a call is refused.
+5. A question that was sent goes on where its callers stop waiting, for the next call; but only
+   `MAX_UNATTENDED` do. Any other that nobody waits for ends, so that calls which are made and
+   cancelled leave nothing behind.
+6. A server that fails is not asked for anybody until its pause is over. That it does not
    accept one caller's token is no failure.
 """
 
@@ -24,6 +28,7 @@ from gateway.core.call import Metadata
 from gateway.core.clock import Clock, Rng
 from gateway.core.errors import CallError, Origin, Reason
 from gateway.core.status import Code
+from gateway.downstream.credentials.bearer import bearer_token
 from gateway.downstream.credentials.life import (
     DENIED_FOR_S,
     FORGET_INTERVAL_S,
@@ -32,10 +37,13 @@ from gateway.downstream.credentials.life import (
     token_of,
 )
 from gateway.downstream.credentials.own import Headers, unavailable
-from gateway.downstream.credentials.server import Grant, TokenServer
+from gateway.downstream.credentials.server import MAX_CONNECTIONS, Grant, TokenServer
 
+MAX_QUESTIONS = 1000
+MAX_UNATTENDED = 4
+_AT_ONCE = MAX_CONNECTIONS
+_RETRY_AFTER_S = 1.0
 _log = logging.getLogger(__name__)
-_SCHEME = "bearer "
 
 
 class _Kept:
@@ -47,6 +55,23 @@ class _Kept:
         self.token = token
         self.ends_at = ends_at
         self.forgotten_at = float("-inf")
+
+
+class _Question:
+    """What is being asked for one caller's token."""
+
+    __slots__ = ("abandoned", "sent", "task", "unattended", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        """Calls that wait for its answer."""
+        self.sent = False
+        """Whether it has a place: it is with the server."""
+        self.abandoned = False
+        """Whether it is ended because nobody waits."""
+        self.unattended = False
+        """Whether it goes on although nobody waits, or nobody did at a time."""
+        self.task: asyncio.Task[_Kept | None]
 
 
 class ExchangedTokens:
@@ -70,7 +95,9 @@ class ExchangedTokens:
         self._rng = rng
         self._pause = Pause()
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
-        self._questions: dict[bytes, asyncio.Task[_Kept | None]] = {}
+        self._questions: dict[bytes, _Question] = {}
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._unattended = 0
         self._closed = False
 
     def at_hand(self, metadata: Metadata) -> Headers | CallError | None:
@@ -100,10 +127,21 @@ class ExchangedTokens:
         if given is not None:
             return given
         question = self._asked(key, token)
-        await asyncio.wait((question,))  # which goes on where this is cancelled
+        if question is None:
+            return unavailable(
+                self._upstream, "is asked for too many callers at once", _RETRY_AFTER_S
+            )
+        question.waiting += 1
+        try:
+            await asyncio.wait((question.task,))
+        except asyncio.CancelledError:
+            question.waiting -= 1
+            if not question.waiting and not question.task.done():
+                self._leave(question)
+            raise
         # What it brought need not be kept any more by now.
-        broken = question.cancelled() or question.exception() is not None
-        kept = None if broken else question.result()
+        broken = question.task.cancelled() or question.task.exception() is not None
+        kept = None if broken else question.task.result()
         if kept is None:
             return self._unavailable(self._clock.now())
         return self._not_accepted() if kept.token is None else kept.token.headers
@@ -121,7 +159,7 @@ class ExchangedTokens:
     async def close(self) -> None:
         """Ask no more."""
         self._closed = True
-        questions = list(self._questions.values())
+        questions = [question.task for question in self._questions.values()]
         for question in questions:
             question.cancel()
         await asyncio.gather(*questions, return_exceptions=True)
@@ -129,17 +167,41 @@ class ExchangedTokens:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def _asked(self, key: bytes, token: str) -> asyncio.Task[_Kept | None]:
-        question = self._questions.get(key)
-        if question is None or question.done():
-            question = asyncio.get_running_loop().create_task(self._ask(key, token))
-            self._questions[key] = question
-            question.add_done_callback(lambda ended: self._answered(key, ended))
+    def _asked(self, key: bytes, token: str) -> _Question | None:
+        """Return the question for a token, begun where there is none; None where too many are."""
+        known = self._questions.get(key)
+        if known is not None and not known.task.done() and not known.abandoned:
+            return known
+        if len(self._questions) >= MAX_QUESTIONS:
+            return None
+        question = self._questions[key] = _Question()
+        question.task = asyncio.get_running_loop().create_task(self._ask(key, token, question))
+        question.task.add_done_callback(lambda _: self._answered(key, question))
         return question
 
-    async def _ask(self, key: bytes, token: str) -> _Kept | None:
-        if self._closed:
-            return None
+    def _leave(self, question: _Question) -> None:
+        """Let a question go on that nobody waits for, or end it."""
+        if question.unattended:
+            return
+        if question.sent and self._unattended < MAX_UNATTENDED:
+            question.unattended = True
+            self._unattended += 1
+            question.task.add_done_callback(lambda _: self._attended())
+            return
+        question.abandoned = True
+        question.task.cancel()
+
+    def _attended(self) -> None:
+        self._unattended -= 1
+
+    async def _ask(self, key: bytes, token: str, question: _Question) -> _Kept | None:
+        async with self._places:
+            if self._closed:
+                return None
+            question.sent = True
+            return await self._exchange(key, token)
+
+    async def _exchange(self, key: bytes, token: str) -> _Kept | None:
         asked_at = self._clock.now()
         found = await self._server.exchange(token)
         if isinstance(found, Grant):
@@ -163,10 +225,11 @@ class ExchangedTokens:
             self._kept.popitem(last=False)
         return kept
 
-    def _answered(self, key: bytes, question: asyncio.Task[_Kept | None]) -> None:
+    def _answered(self, key: bytes, question: _Question) -> None:
         if self._questions.get(key) is question:
             del self._questions[key]
-        if not question.cancelled() and (error := question.exception()) is not None:
+        task = question.task
+        if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a token could not be exchanged for %s", self._upstream, exc_info=error)
             now, draw = self._clock.now(), self._rng.random()
             self._pause.begin("could not be asked", None, now, draw)
@@ -192,18 +255,3 @@ class ExchangedTokens:
             origin=Origin.CALLER,
             upstream=self._upstream,
         )
-
-
-def bearer_token(metadata: Metadata) -> str | None:
-    """Return the one bearer token of a caller; None where there is none, or are several."""
-    found: str | None = None
-    for key, value in metadata:
-        if key != "authorization":
-            continue
-        if found is not None or not isinstance(value, str):
-            return None
-        found = value
-    if found is None or found[: len(_SCHEME)].lower() != _SCHEME:
-        return None
-    token = found[len(_SCHEME) :].strip()
-    return token if token and " " not in token and "," not in token else None

@@ -59,6 +59,11 @@ class CredentialOptions:
         return self.oauth2 is not None and self.caller is not Caller.FORWARD
 
     @property
+    def is_own(self) -> bool:
+        """Whether calls are sent the upstream's own credential, and not their caller's."""
+        return self.caller is Caller.STRIP and bool(self.headers or self.oauth2)
+
+    @property
     def fixed(self) -> Mapping[str, str]:
         """The headers that every request for a caller has, whoever that is."""
         return self.headers if self.caller is Caller.STRIP else {}

@@ -29,7 +29,7 @@ from gateway.downstream.options import ClientOptions
 
 _MAX_BODY_BYTES = 64 * 1024
 _MAX_TOKEN_CHARS = 16 * 1024
-_MAX_CONNECTIONS = 16
+MAX_CONNECTIONS = 16
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 _CODES = frozenset(
@@ -109,7 +109,7 @@ class TokenServer:
             ClientOptions(
                 name=f"{upstream}: token server",
                 url=f"{parts.scheme}://{parts.netloc}",
-                max_connections=_MAX_CONNECTIONS,
+                max_connections=MAX_CONNECTIONS,
                 connect_timeout_s=options.timeout_s,
                 idle_timeout_s=10.0,
             ),

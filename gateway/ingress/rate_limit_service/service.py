@@ -6,16 +6,22 @@ Rules (names: Envoy's rate limit service):
 2. Everything that a request asks about is one decision: where one limit has no room, none
    counts it. Its descriptor is OVER_LIMIT, and so is the whole.
 3. A descriptor that no limit speaks of is OK. So is everything of a domain that is not
-   configured; the gateway's log says so once.
+   configured; the gateway's log says so once for each of the first `_MAX_TOLD` such names.
 4. `hits_addend` of a descriptor goes before that of the request; 0 is 1. More than a limit
    ever allows is OVER_LIMIT.
 5. Limits that a descriptor brings along are INVALID_ARGUMENT: who asks does not decide.
+6. A count is kept by the values of its entries, in a store that others may look into. Those
+   that may be secrets by their keys' names, those of keys that identity providers read
+   credentials from, and those longer than `_MAX_SHOWN` stand there as a digest.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from typing import Any
 
+from gateway.config.credentials import may_be_secret
 from gateway.core.call import Call
 from gateway.core.errors import CallError, invalid_request
 from gateway.core.events import Events, LimitExceeded
@@ -25,32 +31,59 @@ from gateway.ingress.rate_limit_service.messages import Request, Response
 from gateway.state.described import DescribedLimit
 from gateway.state.limits import Decision, Hit, LimitStore, Verdict
 
+_log = logging.getLogger(__name__)
+
 _MAX_DESCRIPTORS = 100
+_MAX_SHOWN = 64
+"""Characters of a value that is kept as it is."""
+_DIGITS = 32
+"""Of a digest: 128 bits."""
+_MAX_TOLD = 100
+_MAX_NAME = 100
+"""Characters of a domain's name in the log."""
 _OK, _OVER_LIMIT = 1, 2
 _UNITS = {1.0: 1, 60.0: 2, 3600.0: 3, 86400.0: 4, 604800.0: 7}
 
 
 class Domain:
-    """The limits of one domain, found by the keys of a descriptor."""
+    """The limits of one domain, found by the keys of a descriptor.
 
-    def __init__(self, limits: Sequence[DescribedLimit]) -> None:
+    Args:
+        limits: of the domain.
+        credentials: keys in lower case whose values are credentials, whatever their names say.
+    """
+
+    def __init__(self, limits: Sequence[DescribedLimit], credentials: Collection[str] = ()) -> None:
         self._by_keys: dict[tuple[str, ...], list[DescribedLimit]] = {}
         for one in limits:
             self._by_keys.setdefault(tuple(key for key, _ in one.entries), []).append(one)
+        self._hidden = {
+            key
+            for one in limits
+            for key, wanted in one.entries
+            if wanted is None and (may_be_secret(key) or key.lower() in credentials)
+        }
 
     def of(self, entries: Sequence[tuple[str, str]]) -> list[tuple[DescribedLimit, str]]:
         """Return the limits that speak of a descriptor, each with the key of its count."""
         found = []
         for one in self._by_keys.get(tuple(key for key, _ in entries), ()):
             own = []
-            for (_, wanted), (_, value) in zip(one.entries, entries, strict=True):
+            for (key, wanted), (_, value) in zip(one.entries, entries, strict=True):
                 if wanted is None:
-                    own.append(f"{len(value)}:{value}")
+                    own.append(_counted(value, hidden=key in self._hidden))
                 elif wanted != value:
                     break
             else:
                 found.append((one, "|".join(own)))
         return found
+
+
+def _counted(value: str, *, hidden: bool) -> str:
+    """Return what a value is counted by; two values never share it."""
+    if not hidden and len(value) <= _MAX_SHOWN:
+        return f"{len(value)}:{value}"
+    return f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:_DIGITS]}"
 
 
 class RateLimitTarget:
@@ -66,6 +99,7 @@ class RateLimitTarget:
         self._domains = domains
         self._store = store
         self._events = events
+        self._told: set[str] = set()
 
     async def __call__(self, call: Call) -> Outcome:
         """Answer one request."""
@@ -88,6 +122,8 @@ class RateLimitTarget:
         if len(request.descriptors) > _MAX_DESCRIPTORS:
             raise invalid_request(f"at most {_MAX_DESCRIPTORS} descriptors", "descriptors")
         domain = self._domains.get(request.domain)
+        if domain is None:
+            self._tell_unknown(request.domain)
         asked = []
         for i, described in enumerate(request.descriptors):
             if described.HasField("limit"):
@@ -101,6 +137,17 @@ class RateLimitTarget:
             found = domain.of(entries) if domain is not None else []
             asked.append((i, described, [(one, Hit(one.limit, key, cost)) for one, key in found]))
         return asked
+
+    def _tell_unknown(self, domain: str) -> None:
+        name = domain[:_MAX_NAME]
+        if name in self._told or len(self._told) >= _MAX_TOLD:
+            return
+        self._told.add(name)
+        _log.warning(
+            "rate limits of the domain %r are asked for, and rate_limit_service.domains does not "
+            "have it: every answer is OK",
+            name,
+        )
 
     def _response(
         self,

@@ -1,12 +1,14 @@
 """Who calls, and whether they may: API keys, JSON Web Tokens, certificates of clients.
 
 `rule.py` says which credentials count and in which order, `interceptor.py` puts it on the way
-of a call. `api_keys.py` and `certificates.py` know callers by themselves. Of a token,
-`compact.py` knows the form, `keyset.py` the keys and signatures, `claims.py` what it says;
-`jwks.py` and `jwks_url.py` keep an issuer's keys, by the times of `freshness.py`, `verified.py`
-remembers tokens, and `jwt.py` puts all of that together. `errors.py` has what callers are told.
+of a call, `lease.py` looks again while a stream lasts. `api_keys.py` and `certificates.py` know
+callers by themselves. Of a token, `compact.py` knows the form, `keyset.py` the keys and
+signatures, `claims.py` what it says; `jwks.py` and `jwks_url.py` keep an issuer's keys, by the
+times of `freshness.py`, `verified.py` remembers tokens, and `jwt.py` puts all of that together.
+`errors.py` has what callers are told.
 """
 
+from gateway.interceptors.auth.api_keys import UnreadableKeysError
 from gateway.interceptors.auth.certificates import kinds_of
 from gateway.interceptors.auth.interceptor import AuthInterceptor
 from gateway.interceptors.auth.jwks_url import Fetch
@@ -43,6 +45,7 @@ __all__ = [
     "Mode",
     "ProviderOptions",
     "Providers",
+    "UnreadableKeysError",
     "UnusableKeysError",
     "kinds_of",
     "new_key",

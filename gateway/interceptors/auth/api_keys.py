@@ -2,12 +2,14 @@
 
 Rules:
 1. A key is found by its SHA-256 and compared in constant time; the key itself is nowhere.
-2. Keys come from the configuration and from a file that is read again when it changes. A
-   file that cannot be used changes nothing, and says so once for each thing that is wrong.
+2. Keys come from the configuration and from a file that is read again when it changes, in a
+   thread beside the calls. A file that cannot be used changes nothing, and says so once for
+   each thing that is wrong, with its name; it is not looked into again until it changes.
 3. A hash stands for one caller: said twice, it is a mistake of the file.
 4. An expired key is told as expired: who has it knows it all.
 """
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,11 +25,16 @@ from gateway.interceptors.auth.new_key import is_damaged
 from gateway.interceptors.auth.options import MAX_KEY_CHARS, ApiKey, ApiKeysOptions
 
 ReadKeys = Callable[[Path], Sequence[ApiKey]]
-"""Reads a file of keys; raises ValueError with a sentence, without any part of a key."""
+"""Reads a file of keys; raises ValueError with a sentence, without any part of a key, and
+UnreadableKeysError where another look may find more."""
 
 _SCHEME = "bearer "
 
 _Known = tuple[bytes, Identity, float | None]
+
+
+class UnreadableKeysError(ValueError):
+    """A file of keys that could not be opened; says why."""
 
 
 class ApiKeys:
@@ -56,9 +63,9 @@ class ApiKeys:
         self._wrong = ""
         self._known = self._index(options.keys)
         paths = () if options.file is None else (options.file,)
-        self._watched = WatchedFiles(paths, self._read, clock)
-        if paths:
-            self._read(first=True)
+        self._watched = WatchedFiles(paths, self._read_again, clock)
+        if options.file is not None:
+            self._read_first(options.file)
 
     def start(self) -> None:
         """Begin to look at the file."""
@@ -68,9 +75,9 @@ class ApiKeys:
         """Look at it no more."""
         await self._watched.stop()
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Look at the file now."""
-        self._watched.look()
+        await self._watched.look()
 
     def identify(self, value: str | bytes) -> Identity | CallError:
         """Tell whose key `value` is."""
@@ -95,25 +102,34 @@ class ApiKeys:
         """Tell the same; nothing here waits."""
         return self.identify(value)
 
-    def _read(self, *, first: bool = False) -> bool:
+    def _read_first(self, path: Path) -> None:
+        try:
+            self._known = self._load(path)
+        except ValueError as error:
+            self._refuse(path, str(error))
+
+    async def _read_again(self) -> bool:
         path = self._options.file
         assert path is not None  # nothing is watched otherwise
         try:
-            known = self._index((*self._options.keys, *self._read_file(path)))
+            known = await asyncio.to_thread(self._load, path)
         except ValueError as error:
-            return self._refuse(str(error))
+            self._refuse(path, str(error))
+            return not isinstance(error, UnreadableKeysError)
         self._known, self._wrong = known, ""
-        if not first:
-            self._events.emit(
-                MaterialChanged("api_keys", self.name, True, f"{len(known)} keys are known")
-            )
+        self._tell(path, f"{len(known)} keys are known", accepted=True)
         return True
 
-    def _refuse(self, wrong: str) -> bool:
+    def _load(self, path: Path) -> Mapping[bytes, _Known]:
+        return self._index((*self._options.keys, *self._read_file(path)))
+
+    def _refuse(self, path: Path, wrong: str) -> None:
         if wrong != self._wrong:
             self._wrong = wrong
-            self._events.emit(MaterialChanged("api_keys", self.name, False, wrong))
-        return False
+            self._tell(path, wrong, accepted=False)
+
+    def _tell(self, path: Path, why: str, *, accepted: bool) -> None:
+        self._events.emit(MaterialChanged("api_keys", self.name, accepted, f"{path}: {why}"))
 
     def _index(self, keys: Iterable[ApiKey]) -> Mapping[bytes, _Known]:
         known: dict[bytes, _Known] = {}

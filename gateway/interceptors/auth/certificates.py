@@ -3,9 +3,11 @@
 Rules:
 1. Names are looked at in the order URI, DNS, e-mail, common name; the first that is known
    names the caller. SPIFFE identities are URIs (SPIFFE X.509-SVID, 2).
-2. A name of the configuration matches names of its own kind only: with "://" it is a URI,
-   with "@" an e-mail address, otherwise a DNS name or a common name. Who may write any
-   common name has not thereby any URI.
+2. A name of the configuration matches names of its own kind only: with "://", or behind
+   "urn:", it is a URI, with "@" an e-mail address, otherwise a DNS name or a common name. Who
+   may write any common name has not thereby any URI. Where the configuration has no names, a
+   certificate's name counts if it looks like what it is: a common name "spiffe://a/b" is
+   nobody's.
 3. "*" stands for one whole label of a DNS name, or one whole segment of a URI's path, and for
    nothing less or more.
 4. DNS names and the hosts of e-mail addresses know no case, URIs do.
@@ -28,7 +30,7 @@ _MAX_REMEMBERED = 1000
 
 def kinds_of(name: str) -> tuple[str, ...]:
     """Return which kinds of names a name of the configuration is compared with."""
-    if "://" in name:
+    if "://" in name or name[:4].lower() == "urn:":
         return ("URI",)
     return ("email",) if "@" in name else ("DNS", "CN")
 
@@ -75,7 +77,7 @@ class Certificates:
 
     def _roles(self, kind: str, name: str) -> frozenset[str] | None:
         if self._all:
-            return frozenset()
+            return frozenset() if kind in kinds_of(name) else None
         if (roles := self._exact.get((kind, name))) is not None:
             return roles
         for pattern_kind, form, roles in self._patterns:

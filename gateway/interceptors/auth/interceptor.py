@@ -8,6 +8,7 @@ from gateway.core.events import CallRefused, Events
 from gateway.core.identity import Identity
 from gateway.core.outcome import Outcome, failed
 from gateway.interceptors.auth.found import Later
+from gateway.interceptors.auth.lease import Lease, WithdrawnError
 from gateway.interceptors.auth.options import AuthOptions, ListenerAuth, Mode
 from gateway.interceptors.auth.providers import Providers
 from gateway.interceptors.auth.rule import Rule
@@ -19,7 +20,7 @@ class AuthInterceptor:
     """Sets `call.identity`, or refuses the call.
 
     A plain function that returns what the next one returns: only a call that waits for keys
-    has a coroutine here.
+    has a coroutine here, and a stream by a key that may be withdrawn (`lease.py`).
 
     Args:
         options: what the method says.
@@ -38,6 +39,7 @@ class AuthInterceptor:
         listeners: Mapping[str, ListenerAuth] | None = None,
     ) -> None:
         self._events = events
+        self._clock = providers.clock
         self._rule = Rule(options, _NOTHING_SAID, providers)
         self._rules = {
             address: Rule(options, said, providers) for address, said in (listeners or {}).items()
@@ -51,15 +53,32 @@ class AuthInterceptor:
         found = rule.identify(call)
         if isinstance(found, Identity) and not rule.roles:  # most calls, without another frame
             call.identity = found
+            if call.method.server_streaming:
+                return self._stream(rule, call, call_next)
             return call_next(call)
         if isinstance(found, Later):
             return self._settle(rule, call, call_next)
         error = self._decide(rule, call, found)
-        return call_next(call) if error is None else _refused(error)
+        if error is not None:
+            return _refused(error)
+        return self._stream(rule, call, call_next)
 
     async def _settle(self, rule: Rule, call: Call, call_next: CallNext) -> Outcome:
         error = self._decide(rule, call, await rule.settle(call))
-        return await call_next(call) if error is None else failed(error)
+        return failed(error) if error is not None else await self._stream(rule, call, call_next)
+
+    def _stream(self, rule: Rule, call: Call, call_next: CallNext) -> Awaitable[Outcome]:
+        """Let the call go on, for as long as its credential holds where it is a stream."""
+        if not call.method.server_streaming or not rule.may_be_withdrawn(call):
+            return call_next(call)
+        return self._lease(rule, call, call_next)
+
+    async def _lease(self, rule: Rule, call: Call, call_next: CallNext) -> Outcome:
+        try:
+            return await Lease(rule, call, self._clock).run(call_next)
+        except WithdrawnError as withdrawn:
+            self._events.emit(CallRefused(call, self.name, withdrawn.error))
+            return failed(withdrawn.error)
 
     def _decide(
         self, rule: Rule, call: Call, found: Identity | CallError | None

@@ -2,10 +2,13 @@
 
 Rules:
 1. What cannot be used changes nothing: the keys that were there stay, and it is said once for
-   each thing that is wrong. A set without a key that can be used is such a thing.
+   each thing that is wrong. A set without a key that can be used is such a thing. Of a file
+   its name is said too.
 2. Whatever changes the keys, tokens of those that are gone are forgotten at once.
+3. A file is read in a thread beside the calls, and not again until it changes.
 """
 
+import asyncio
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
@@ -65,22 +68,30 @@ class KeptKeys:
         options: of the issuer.
         events: are told of changes.
         keep_only: told which keys hold, after they have changed.
+        source: what is said of changes begins with this.
     """
 
-    def __init__(self, options: JwtOptions, events: Events, keep_only: KeepOnly) -> None:
+    def __init__(
+        self, options: JwtOptions, events: Events, keep_only: KeepOnly, source: str = ""
+    ) -> None:
         self.keys: KeySet | None = None
         self._algorithms = options.algorithms
         self._name = options.name
         self._events = events
         self._keep_only = keep_only
+        self._source = source
         self._wrong = ""
 
-    def take(self, data: bytes, *, quietly: bool = False) -> bool:
+    def take(self, data: bytes) -> bool:
         """Use the set in `data`; tell whether it can be used."""
         try:
-            keys = read_key_set(data, self._algorithms)
+            self.use(read_key_set(data, self._algorithms))
         except UnusableKeysError as error:
             return self.refuse(str(error))
+        return True
+
+    def use(self, keys: KeySet, *, quietly: bool = False) -> None:
+        """Use these keys from now on."""
         before, self.keys = self.keys, keys
         was_wrong, self._wrong = self._wrong, ""
         if before is None or before.thumbprints != keys.thumbprints:
@@ -89,7 +100,6 @@ class KeptKeys:
                 self._say(True, f"{len(keys)} keys are known")
         elif was_wrong:
             self._say(True, "the same keys can be had again")
-        return True
 
     def refuse(self, wrong: str) -> bool:
         """Say once that something is wrong; return False."""
@@ -106,7 +116,7 @@ class KeptKeys:
             self._say(False, "the keys are too old, and are used no more")
 
     def _say(self, accepted: bool, why: str) -> None:
-        self._events.emit(MaterialChanged("jwks", self._name, accepted, why))
+        self._events.emit(MaterialChanged("jwks", self._name, accepted, self._source + why))
 
 
 class JwksFile:
@@ -125,9 +135,10 @@ class JwksFile:
         if options.jwks_file is None:
             raise ValueError(f"identity provider {options.name!r} has no jwks_file")
         self._path: Path = options.jwks_file
-        self._kept = KeptKeys(options, events, keep_only)
-        self._watched = WatchedFiles((self._path,), self._read, clock)
-        self._read(quietly=True)
+        self._algorithms = options.algorithms
+        self._kept = KeptKeys(options, events, keep_only, f"{self._path}: ")
+        self._watched = WatchedFiles((self._path,), self._read_again, clock)
+        self._take(self._load(), quietly=True)
 
     @property
     def keys(self) -> KeySet | None:
@@ -152,9 +163,9 @@ class JwksFile:
         """Look at it no more."""
         await self._watched.stop()
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Look at it now."""
-        self._watched.look()
+        await self._watched.look()
 
     def may_wait(self) -> bool:
         """Tell that nothing can be waited for."""
@@ -167,10 +178,22 @@ class JwksFile:
         """Return the seconds between looks."""
         return _FILE_RETRY_S
 
-    def _read(self, *, quietly: bool = False) -> bool:
+    async def _read_again(self) -> bool:
+        return self._take(await asyncio.to_thread(self._load))
+
+    def _load(self) -> KeySet | UnusableKeysError | OSError:
         try:
             with self._path.open("rb") as file:
-                data = file.read(MAX_SET_BYTES + 1)
-        except OSError as error:
-            return self._kept.refuse(f"cannot be read: {(error.strerror or 'fault').lower()}")
-        return self._kept.take(data, quietly=quietly)
+                return read_key_set(file.read(MAX_SET_BYTES + 1), self._algorithms)
+        except (UnusableKeysError, OSError) as error:
+            return error
+
+    def _take(self, found: KeySet | UnusableKeysError | OSError, *, quietly: bool = False) -> bool:
+        """Use what was found; tell whether only a change can bring more."""
+        if isinstance(found, OSError):
+            return self._kept.refuse(f"cannot be read: {(found.strerror or 'fault').lower()}")
+        if isinstance(found, UnusableKeysError):
+            self._kept.refuse(str(found))
+        else:
+            self._kept.use(found, quietly=quietly)
+        return True

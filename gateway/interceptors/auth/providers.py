@@ -25,6 +25,10 @@ class Providers:
         events: are told of keys that change.
         fetch: makes what asks for the keys of an issuer with a URL.
         read_keys: reads a file of API keys.
+
+    Attributes:
+        by_name: each of them.
+        clock: theirs.
     """
 
     def __init__(
@@ -37,7 +41,7 @@ class Providers:
         fetch: Callable[[JwtOptions], Fetch],
         read_keys: ReadKeys,
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self.by_name: dict[str, Provider] = {}
         for one in options:
             provider: Provider
@@ -82,5 +86,5 @@ class Providers:
                 readers[one.metadata] = one
         issuers = [one for one in chosen if isinstance(one, Jwt)]
         if issuers:
-            readers[BearerTokens.metadata] = BearerTokens(issuers, self._clock)
+            readers[BearerTokens.metadata] = BearerTokens(issuers, self.clock)
         return readers, tuple(one for one in chosen if isinstance(one, Certificates))

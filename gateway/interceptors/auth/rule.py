@@ -10,11 +10,14 @@ Rules:
 4. A certificate is looked at where nothing else names a caller: the listener has verified it,
    and it need not be a caller's.
 5. Roles make a caller needed: OPTIONAL with roles takes no anonymous call.
+6. A key that is withdrawn, ends or loses the role ends the streams that were begun with it. The
+   end of a token or of a certificate does not: what began in its time goes on.
 """
 
 from gateway.core.call import Call
 from gateway.core.errors import CallError
 from gateway.core.identity import Identity
+from gateway.interceptors.auth.api_keys import ApiKeys
 from gateway.interceptors.auth.certificates import unknown_certificate
 from gateway.interceptors.auth.errors import permission_denied, unauthenticated
 from gateway.interceptors.auth.found import Found, Later
@@ -38,6 +41,9 @@ class Rule:
         said = [names for names in (options.providers, listener.providers) if names]
         names = frozenset.intersection(*said) if said else None
         self._readers, self._certificates = providers.choose(names)
+        self._withdrawable = {
+            key: reader for key, reader in self._readers.items() if isinstance(reader, ApiKeys)
+        }
         hints = [reader.hint for _, reader in sorted(self._readers.items())]
         if self._certificates:
             hints.append("a client certificate")
@@ -95,6 +101,23 @@ class Rule:
             return None if self._anonymous else unauthenticated(self._missing)
         if self.roles and self.roles.isdisjoint(identity.roles):
             return permission_denied(self.roles)
+        return None
+
+    def may_be_withdrawn(self, call: Call) -> bool:
+        """Tell whether a credential of the call can end before it does by itself."""
+        return any(key in self._withdrawable for key, _ in call.metadata)
+
+    def withdrawn(self, call: Call) -> CallError | None:
+        """Return why a call that was let in may go on no longer, None while it may."""
+        for key, value in call.metadata:
+            reader = self._withdrawable.get(key)
+            if reader is None:
+                continue
+            found = reader.identify(value)
+            if isinstance(found, CallError):
+                return found
+            if call.identity is not None and call.identity.metadata == key:
+                return self.refuse(found)
         return None
 
     def _certified(self, names: tuple[str, ...]) -> Identity | CallError | None:

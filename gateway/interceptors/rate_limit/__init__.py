@@ -1,5 +1,6 @@
 """Calls in a time: what has a count of its own, and what callers are told of it."""
 
+from gateway.interceptors.rate_limit.arrival import ArrivalLimitInterceptor
 from gateway.interceptors.rate_limit.interceptor import (
     LimitOf,
     LocalRateLimitInterceptor,
@@ -8,6 +9,7 @@ from gateway.interceptors.rate_limit.interceptor import (
 from gateway.interceptors.rate_limit.keys import KeyOf, Part, Source, key_of
 
 __all__ = [
+    "ArrivalLimitInterceptor",
     "KeyOf",
     "LimitOf",
     "LocalRateLimitInterceptor",

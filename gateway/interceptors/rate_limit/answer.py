@@ -70,6 +70,10 @@ def rate_limited(refusing: Sequence[tuple[Limit, Verdict]]) -> CallError:
     return error
 
 
+_STORE_DELAY_S = 1.0
+"""A store that fails is tried again within two seconds."""
+
+
 def store_unavailable() -> CallError:
     """Return the error for a call that nobody could count, under a limit that asks for it."""
     return refused(
@@ -77,7 +81,7 @@ def store_unavailable() -> CallError:
         Reason.STORE_UNAVAILABLE,
         "the store of rate limits does not answer, and a limit of this method lets no call "
         "pass uncounted",
-        retry_after_s=None,
+        retry_after_s=_STORE_DELAY_S,
     )
 
 

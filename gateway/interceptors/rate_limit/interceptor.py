@@ -1,6 +1,7 @@
 """Rate limits on the way of a call: counts it, and refuses it where a limit has no room.
 
 Stands as far out as the keys of its limits allow; all limits of a method are one question.
+What is refused before that is counted by `arrival.py`.
 The store decides (`gateway.state`); keys and answers are in `keys.py` and `answer.py`.
 """
 
@@ -43,6 +44,7 @@ class _Counted:
 
     def decide(self, call: Call, decision: Decision) -> Outcome | None:
         """Tell the caller and the events; return the outcome of a call that is refused."""
+        call.counted = True
         allowed, verdicts, mode = decision
         told = call.trailing_metadata
         if self._policy:

@@ -6,8 +6,8 @@ Rules:
    "@", which no identity begins with: a caller without a credential is not counted as
    nobody, and not as somebody else.
 3. What is missing (a metadata key, a field that is not set or has its default) is the value
-   "": whoever leaves it out is counted with all others who do. Of several values of a
-   metadata key the first counts. Bytes are written in hex.
+   "": whoever leaves it out is counted with all others who do. Several values of a metadata
+   key are one, joined as they are sent on. Bytes are written in hex.
 4. Values may hold anything, so in front of each but the last stands how long it is: no two
    lists of values make the same key.
 """
@@ -100,10 +100,12 @@ def _caller(peer: KeyOf) -> KeyOf:
 
 def _metadata(name: str) -> KeyOf:
     def read(call: Call) -> str:
+        found: str | None = None
         for key, value in call.metadata:
             if key == name:
-                return value if isinstance(value, str) else value.hex()
-        return ""
+                text = value if isinstance(value, str) else value.hex()
+                found = text if found is None else f"{found}, {text}"
+        return found or ""
 
     return read
 

@@ -44,6 +44,8 @@ class Decision:
 EMPTY_BUDGET = Decision(None, "the retry budget is empty", spent=True)
 _NO = Decision(None)
 _SAFE = (Sent.NOT_SENT, Sent.REFUSED)
+_OF_STATUSES = (Reason.UPSTREAM_STATUS, Reason.CREDENTIAL_UNAVAILABLE)
+"""Reasons of answers, whose statuses say whether they are worth another attempt."""
 
 
 def decide(
@@ -101,7 +103,7 @@ def repeatable(error: CallError, retryable_http_statuses: AbstractSet[int]) -> b
     if error.origin is not Origin.UPSTREAM:
         return False
     status = error.http_status
-    if error.reason is Reason.UPSTREAM_STATUS and status is not None:
+    if error.reason in _OF_STATUSES and status is not None:
         if status not in retryable_http_statuses:
             return False
         return status != 429 or error.retry_after_s is not None

@@ -10,7 +10,7 @@ Rules:
 4. How far a timestamp is from now is looked at behind the signature, so that only who knows
    the secret is told that its clock is wrong. Everything else is one sentence.
 5. A header is at most 4096 characters and has at most 16 signatures; a timestamp is 1 to 12
-   decimal digits.
+   decimal digits. What has neither costs no look at the body.
 6. A request is known again by what was signed, whichever secret signed it and however the
    signature is written: by its HMAC under the first secret, which only who knows it can tell.
 """
@@ -69,11 +69,13 @@ def verify(
         timestamp, given = _stripe(signature)
     else:
         given = _plain(options, signature)
+    if not given:
+        return _NOT_RIGHT  # the body is looked at for what may be a signature only
     timestamped = options.timestamped or options.scheme is Scheme.STRIPE
     signed = body
     if timestamped:
         if not _is_timestamp(timestamp):
-            given = ()
+            return _NOT_RIGHT
         signed = timestamp.encode("ascii", "replace") + b"." + body
     right, digest = False, b""
     for secret in options.secrets:

@@ -17,13 +17,13 @@ Failure = Callable[[Any], str]
 """Returns why the rules of a message class are none, "" where they are."""
 
 
-def culprits(message: Descriptor, failure: Failure) -> Iterator[tuple[str, str]]:
-    """Yield the full name of each carrier of rules that are none, and why they are not."""
+def culprits(message: Descriptor, failure: Failure) -> Iterator[tuple[Any, str]]:
+    """Yield each carrier of rules that are none, its own descriptor, and why they are not."""
     carriers: tuple[Any, ...] = (message, *message.fields, *message.oneofs)
     for carrier in carriers:
         ruled = carrier.has_options and has_rule(carrier.GetOptions())
         if ruled and (text := failure(_alone(message, carrier))):
-            yield carrier.full_name, text
+            yield carrier, text
 
 
 def _alone(message: Descriptor, kept: Any) -> Any:

@@ -14,10 +14,12 @@ rules, CEL included; what is decided here is when it is asked, and what is made 
 4. A message is first asked for one violation. All are asked for, and told (see told.py),
    only where the message is small: an engine that lists the violations of 4 MiB takes half a
    minute and five gigabytes.
-5. A rule that fails while it is evaluated is a mistake of the proto, not of the caller: it is
-   INTERNAL, and the call goes no further. Two are the caller's, because its values are beyond
-   what a rule is for: bytes that are no text under a pattern, and more items than an
-   expression may go through.
+5. A rule that fails for every message is a mistake, and found when the gateway starts. One that
+   fails while a call's message is looked at fails on its values (a sum that overflows, a
+   division by zero, an index that is not there, a text that is no time): the call is
+   INVALID_ARGUMENT. What cannot be the values' fault is INTERNAL.
+6. An engine cannot be interrupted, and other calls wait for it: a message that asks for more
+   expressions than budget.py allows is INVALID_ARGUMENT, and no engine is asked.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +29,7 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.core.errors import CallError, Problem, Reason, Violation, invalid_request
 from gateway.core.status import Code
+from gateway.transcode.constraints.budget import MOST, Budget
 from gateway.transcode.constraints.culprits import culprits
 from gateway.transcode.constraints.told import told
 from gateway.transcode.constraints.vocabulary import has_rule, unread
@@ -76,10 +79,14 @@ class Rules:
 
     Args:
         new_message: returns the class of a type.
+        where: returns the place of a message, field or oneof in the protos; built-in: its file.
     """
 
-    def __init__(self, new_message: Callable[[Descriptor], Any]) -> None:
+    def __init__(
+        self, new_message: Callable[[Descriptor], Any], where: Callable[[Any], str] | None = None
+    ) -> None:
         self._new_message = new_message
+        self._where = where
         self._engine: _Engine | None = None
         self._known: dict[str, Constraints | None] = {}
         self._compiled: dict[str, tuple[Problem, ...]] = {}
@@ -96,15 +103,20 @@ class Rules:
             problems = [problem for part in parts for problem in self._compile(part)]
             if problems:
                 raise ConstraintError(problems)
-            self._known[name] = Constraints(name, self._engine) if self._engine and parts else None
+            self._known[name] = (
+                Constraints(message, self._engine) if parts and self._engine else None
+            )
         return self._known[name]
 
     def _compile(self, part: Descriptor) -> tuple[Problem, ...]:
         if part.full_name not in self._compiled:
             if self._engine is None:
                 self._engine = _Engine()
-            found = list(_mistakes(part, self._new_message(part), self._engine))
-            self._compiled[part.full_name] = tuple(Problem(part.file.name, text) for text in found)
+            where = self._where or (lambda _carrier: part.file.name)
+            self._compiled[part.full_name] = tuple(
+                Problem(where(carrier), f"{carrier.full_name}: {text}")
+                for carrier, text in _mistakes(part, self._new_message(part), self._engine)
+            )
         return self._compiled[part.full_name]
 
 
@@ -116,7 +128,7 @@ class _Engine:
 
         self.collect: Callable[..., Sequence[Any]] = protovalidate.Validator().collect_violations
         self.failures = (protovalidate.EvaluationError, protovalidate.CompilationError)
-        self._uncompiled = protovalidate.CompilationError
+        self.uncompiled = protovalidate.CompilationError
 
     def failure(self, new_message: Any) -> str:
         """Return why a class's rules are no rules, "" where they are."""
@@ -124,44 +136,51 @@ class _Engine:
             self.collect(new_message())
         except self.failures as error:
             text = _plain(error)
-            wrong = isinstance(error, self._uncompiled) or any(one in text for one in _NEVER_RIGHT)
+            wrong = isinstance(error, self.uncompiled) or any(one in text for one in _NEVER_RIGHT)
             return text if wrong else ""  # an empty message may be what a rule was not made for
         return ""
 
 
-def _mistakes(part: Descriptor, new_message: Any, engine: _Engine) -> Iterator[str]:
+def _mistakes(part: Descriptor, new_message: Any, engine: _Engine) -> Iterator[tuple[Any, str]]:
     carriers: tuple[Any, ...] = (part, *part.fields, *part.oneofs)
     for carrier in carriers:
         if carrier.has_options and has_rule(carrier.GetOptions()):
             for what in unread(carrier.GetOptions()):
-                yield f"{carrier.full_name}: {what}, which this version of seawall does not know"
+                yield carrier, f"{what}, which this version of seawall does not know"
     if text := engine.failure(new_message):
         # A copy has the same name, so each has an engine of its own.
         found = list(culprits(part, lambda alone: _Engine().failure(alone)))
-        yield from (f"{name}: {why}" for name, why in found or [(part.full_name, text)])
+        yield from found or [(part, text)]
 
 
 class Constraints:
     """The rules of one message type.
 
     Args:
-        name: of the type.
+        message: the type.
         engine: in which they are compiled.
     """
 
-    def __init__(self, name: str, engine: _Engine) -> None:
-        self._name = name
-        self._collect = engine.collect
+    def __init__(self, message: Descriptor, engine: _Engine) -> None:
+        self._name = message.full_name
+        self._budget = Budget(message)
+        self._engine = engine
         self._failures = engine.failures
 
     def violations(self, message: Any) -> Sequence[Violation]:
         """Return what is wrong with a message.
 
         Raises:
-            CallError: a rule fails.
+            CallError: a rule fails, or there is too much to look at.
         """
+        if self._budget.is_exceeded_by(message):
+            raise invalid_request(
+                f"the constraints of {self._name} are more work than is done for one message: "
+                f"{MOST} expressions at most; send fewer items at once"
+            )
+        collect = self._engine.collect
         try:
-            first = self._collect(message, fail_fast=True)
+            first = collect(message, fail_fast=True)
         except self._failures as error:
             raise self._failed(error) from None
         if not first:
@@ -170,7 +189,7 @@ class Constraints:
             return told(first)
         try:
             # "now" is another: nothing may be wrong any more.
-            return told(self._collect(message) or first)
+            return told(collect(message) or first)
         except self._failures:
             return told(first)
 
@@ -179,6 +198,12 @@ class Constraints:
         for failure, sentence in _CALLERS_OWN.items():
             if failure in text:
                 return invalid_request(sentence)
+        if not isinstance(error, self._engine.uncompiled) and not any(
+            one in text for one in _NEVER_RIGHT
+        ):
+            return invalid_request(
+                f"a constraint of {self._name} cannot be held against these values: {text}"
+            )
         return CallError(
             Code.INTERNAL,
             Reason.INTERNAL,

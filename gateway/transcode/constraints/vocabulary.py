@@ -8,7 +8,7 @@ kept, so those are found here.
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf import (
     descriptor_pb2,
@@ -48,12 +48,50 @@ def has_rule(options: Any) -> bool:
 
 def unread(options: Any) -> Iterator[str]:
     """Yield what the rules of `options` hold that no rule of this version is, by its path."""
+    yield from _unread(_read(options), f"({_EXTENSIONS[options.DESCRIPTOR.full_name]})")
+
+
+class Expressions(NamedTuple):
+    """How many expressions the rules of a message, field or oneof have evaluated.
+
+    Args:
+        own: for the whole of it.
+        each: for every item, or every key and its value.
+    """
+
+    own: int
+    each: int
+
+
+def expressions(options: Any) -> Expressions:
+    """Return how many expressions the rules of `options` have, those that users define too."""
+    if not has_rule(options):
+        return Expressions(0, 0)
+    return _expressions(_read(options))
+
+
+def _expressions(rules: Any) -> Expressions:
+    own, each = 0, 0
+    for field, value in rules.ListFields():
+        if field.name in ("cel", "cel_expression"):
+            own += len(value)
+        elif field.name == "repeated":
+            each += sum(_expressions(value.items))
+        elif field.name == "map":
+            each += sum(_expressions(value.keys)) + sum(_expressions(value.values))
+        if field.message_type is not None and not field.is_repeated:
+            unknown: Any = UnknownFieldSet(value)  # extensions: rules of users are expressions
+            own += len(unknown)
+    return Expressions(own, each)
+
+
+def _read(options: Any) -> Any:
+    """Return the rules of `options` as this version reads them."""
     kind = options.DESCRIPTOR.full_name
     pool = _pool()
     own = message_factory.GetMessageClass(pool.FindMessageTypeByName(kind))
     extension: Any = pool.FindExtensionByName(_EXTENSIONS[kind])
-    read = own.FromString(options.SerializeToString())
-    yield from _unread(read.Extensions[extension], f"({extension.full_name})")
+    return own.FromString(options.SerializeToString()).Extensions[extension]
 
 
 def _unread(rules: Any, at: str) -> Iterator[str]:

@@ -333,6 +333,54 @@ def test_a_catalog_whose_reasons_are_all_given_is_not_doubted() -> None:
     assert doubts(catalog(), "GONE", "SLOW", "CARD_DECLINED") == []
 
 
+HALF = (
+    "errors: {reasons: {OURS: {title: T, message: M, action: A, "
+    "localized: {%s: {title: X, message: Y}}}}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("yaml", "told"),
+    [
+        (HALF % "de", "has no action: who asks for de reads it in en"),
+        (HALF.replace(", message: Y", "") % "de", "has no message and no action: who asks for de"),
+        (HALF.replace("errors: {", "errors: {language: fr, ") % "de", "reads it in fr"),
+        (HALF % "en-GB", ""),
+        (HALF.replace(", action: A", "") % "de", ""),
+        (HALF.replace("message: Y", "message: Y, action: Z") % "de", ""),
+    ],
+)
+def test_a_language_that_lacks_words_of_its_entry_is_told(
+    given: Given, yaml: str, told: str
+) -> None:
+    found = doubts(catalog(given, yaml, SERVICE), "OURS")
+    assert [(file, at.partition(".localized.")[0]) for file, at, _ in found] == (
+        [("", "errors.reasons.OURS")] if told else []
+    )
+    assert all(told in why for *_, why in found)
+
+
+def test_the_same_is_told_of_protos_unless_yaml_says_the_reason_anew(given: Given) -> None:
+    half = ENUM.replace('title: "Declined"', 'title: "Declined" action: "Use another card."')
+    told = ("shop.proto", "shop.v1.ErrorReason: CARD_DECLINED.localized.de")
+    given_all = ("GONE", "SLOW", "CARD_DECLINED")
+    assert [one[:2] for one in doubts(catalog(protos=half), *given_all)] == [told]
+    anew = catalog(given, "errors: {reasons: {CARD_DECLINED: {title: No}}}", half)
+    assert doubts(anew, *given_all) == []
+
+
+def test_the_line_of_a_language_that_lacks_words_is_told(given: Given) -> None:
+    yaml = (
+        "errors:\n  reasons:\n    RATE_LIMITED:\n      action: Wait\n"
+        "      localized:\n        de: {title: Halt}\n"
+    )
+    (told,) = given.served(SERVICE, yaml).warnings
+    assert str(told).endswith(
+        "seawall.yaml:6: errors.reasons.RATE_LIMITED.localized.de: has no action: "
+        "who asks for de reads it in en"
+    )
+
+
 # docs/errors.md
 
 

@@ -318,3 +318,11 @@ def test_a_place_is_that_of_the_key_or_of_the_closest_above(given: Given) -> Non
 def test_a_mistake_says_what_was_meant(given: Given, text: str, hint: str) -> None:
     (line,) = given.yaml_mistakes(text)
     assert line.endswith(f"; {hint}")
+
+
+def test_a_reference_without_quotes_within_braces_is_told_how_to_be_written(given: Given) -> None:
+    (mistake,) = given.yaml_mistakes("state: {shared: ${REDIS}}\n", {"REDIS": "redis://a"})
+    assert mistake.startswith("seawall.yaml:1:")
+    assert 'write "${NAME}" in quotes' in mistake
+    (other,) = given.yaml_mistakes("state: {shared: [}\n")
+    assert "NAME" not in other

@@ -228,3 +228,58 @@ def test_a_key_whose_name_hints_at_a_secret_is_told(given: Given) -> None:
         "shown in logs"
     )
     assert of_method(given, "Get", "{breaker: {key_metadata: x-tenant}}") == []
+
+
+SPARE = "upstreams: {main: {url: http://a}, spare: {url: http://b}}\n"
+
+
+def test_secrets_that_go_to_a_fallback_too_are_told(given: Given) -> None:
+    yaml = SPARE + (
+        "services: {shop.v1.Shop: {policy: {upstream: main}, methods: {Get: {"
+        "headers: {set: {x-api-key: abc, x-tenant: acme}}, "
+        "fallback: {steps: [{upstream: spare}]}}}}}\n"
+    )
+    found = [one for one in told(given, yaml) if "fallback 'spare'" in one]
+    assert len(found) == 1
+    assert "headers.set.x-api-key" in found[0]
+    assert "abc" not in found[0]
+
+
+def test_a_credential_that_is_forwarded_although_callers_are_stripped_is_told(
+    given: Given,
+) -> None:
+    yaml = (
+        "upstreams: {main: {url: http://a, policy: {credentials: {caller: STRIP}}}}\n"
+        "defaults: {method: {headers: {forward_request: [x-auth-token, x-request-id]}}}\n"
+    )
+    found = [one for one in told(given, yaml) if "looks like a credential" in one]
+    assert len(found) == 1, "it is said once, for all methods"
+    assert "headers.forward_request[0]" in found[0]
+
+
+@pytest.mark.parametrize(("secret", "doubted"), [("0123456789abcdef", True), ("${S}", False)])
+def test_secrets_of_webhooks_in_the_file_itself_are_told(
+    given: Given, secret: str, doubted: bool
+) -> None:
+    yaml = (
+        "upstreams: {main: {url: http://a}}\nservices:\n  shop.v1.Shop:\n    methods:\n"
+        "      Make: {webhook: {body_field: id, signature_metadata: x-s, secrets: "
+        f"['{secret}']}}}}\n"
+    )
+    resolved = given.served(PROTOS, yaml, upstreams={}, environ={"S": "0123456789abcdef"})
+    found = [str(one) for one in resolved.warnings if "webhook.secrets" in str(one)]
+    assert len(found) == doubted
+    assert "0123456789abcdef" not in "".join(found)
+
+
+def test_policies_of_own_services_that_are_off_are_told(given: Given) -> None:
+    yaml = (
+        "upstreams: {main: {url: http://a}}\n"
+        "services: {seawall.admin.v1.AdminService: {policy: {auth: {mode: NONE}}}}\n"
+    )
+    found = [one for one in told(given, yaml) if "AdminService" in one]
+    assert found == [
+        "seawall.yaml:2: services.seawall.admin.v1.AdminService: has no effect: the service is "
+        "not served; admin.enabled turns it on"
+    ]
+    assert not [one for one in told(given, yaml + "admin: {enabled: true}\n") if "Admin" in one]

@@ -162,7 +162,9 @@ def test_a_hash_that_is_given_twice_is_told(tmp_path):
     assert of_keys(keys=twice) == {"keys[1].sha256": "is the key of keys[0] already"}
     (tmp_path / "more.yaml").write_text(f"keys: [{{caller: bob, sha256: {SHA}}}]")
     found = mistakes(tmp_path, p={"api_keys": {"keys": [ONE_KEY], "file": "more.yaml"}})
-    assert found == {"identity.providers.p.api_keys.file": "holds the key of keys[0] too"}
+    assert found == {
+        "identity.providers.p.api_keys.file": "more.yaml: holds the key of keys[0] too"
+    }
 
 
 def test_two_providers_share_no_metadata_but_issuers_do():
@@ -312,7 +314,7 @@ def test_a_jwks_file_is_looked_into(tmp_path):
     (tmp_path / "keys.json").write_bytes(key_set(jwk("k1")))
     assert of_jwt(tmp_path, jwks_url=None, jwks_file="keys.json") == {}
     found = of_jwt(tmp_path, jwks_url=None, jwks_file="keys.json", algorithms=["ES256"])
-    assert found == {"jwks_file": "has no public key for ES256 that can be used"}
+    assert found == {"jwks_file": "keys.json: has no public key for ES256 that can be used"}
     (tmp_path / "keys.json").write_text("{}")
     assert list(of_jwt(tmp_path, jwks_url=None, jwks_file="keys.json")) == ["jwks_file"]
 

@@ -3,6 +3,8 @@
 import pytest
 
 from gateway.config.effective import EffectiveMethod
+from gateway.config.own import own_policies
+from gateway.core.call import MethodInfo
 
 from .conftest import HEAD_LINES, Given, get
 
@@ -109,3 +111,54 @@ def test_yaml_may_not_give_a_stream_policy_to_a_unary_method(given: Given) -> No
         "seawall.yaml:4: services.shop.v1.A.methods.Get.stream: "
         "the method does not answer with a stream"
     ]
+
+
+LIMIT = "rate_limits: {total: {requests: 5}}"
+FORWARDED = "headers: {forward_request: [x-tenant]}"
+
+
+@pytest.mark.parametrize("at", ["policy", "methods"])
+def test_a_level_that_only_empties_something_is_a_level(given: Given, at: str) -> None:
+    emptied = "{rate_limits: {}}" if at == "policy" else "{Get: {headers: {forward_request: []}}}"
+    yaml = (
+        f"defaults: {{method: {{{LIMIT}, {FORWARDED}}}}}\n"
+        f"services: {{shop.v1.A: {{{at}: {emptied}}}}}\n"
+    )
+    (method,) = given.served("service A {\n" + get("Get") + "}", yaml).methods
+    gone = at == "policy"
+    assert sorted(name for name in method.policy.rate_limits if name) == ([] if gone else ["total"])
+    assert list(method.policy.headers.forward_request) == (["x-tenant"] if gone else [])
+
+
+def test_an_upstream_that_only_empties_something_does_so(given: Given) -> None:
+    yaml = (
+        "defaults: {upstream: {endpoints: ['a:1', 'b:1'], url: 'http://a'}}\n"
+        "upstreams: {shop: {policy: {endpoints: []}}}\n"
+    )
+    resolved = given.served("service A {\n" + get("Get") + "}", yaml, upstreams={})
+    assert list(resolved.upstreams["shop"].policy.endpoints) == []
+
+
+def test_an_own_service_that_only_empties_its_limits_has_none(given: Given) -> None:
+    yaml = (
+        "services: {grpc.health.v1.Health: {policy: {rate_limits: {probes: {requests: 1}}}, "
+        "methods: {Check: {rate_limits: {}}}}}\n"
+    )
+    check, watch = (MethodInfo("grpc.health.v1.Health", name) for name in ("Check", "Watch"))
+    found = own_policies(given.document(yaml), [check, watch])
+    assert sorted(name for name in found[check][0].rate_limits if name) == []
+    assert sorted(name for name in found[watch][0].rate_limits if name) == ["probes"]
+
+
+def test_what_is_wrong_once_levels_are_merged_is_told_once_where_it_was_said(
+    given: Given,
+) -> None:
+    yaml = (
+        "defaults:\n"
+        "  method:\n"
+        "    rate_limits:\n"
+        "      total: {by: ['field:no_such_field'], requests: 1}\n"
+    )
+    proto = "service A {\n" + get("Get") + get("List") + get("Find") + "}"
+    (mistake,) = given.mistakes(proto, yaml)
+    assert mistake.startswith("seawall.yaml:4: shop.v1.A/Get and 2 more: rate_limits.total.by[0]: ")

@@ -15,6 +15,8 @@ from gateway.config.merge import Level, merge
 from gateway.interceptors.rate_limit import Part, Source
 from gateway.state.limits import Algorithm, Limit, StoreFailure
 
+from .conftest import get
+
 LOGIN = "panel.v1.AuthService/Login"
 SIGNUP = "panel.v1.AuthService/Signup"
 REQUEST = FieldDescriptorProto.DESCRIPTOR
@@ -87,7 +89,7 @@ def test_every_value_reaches_the_limit():
     ("levels", "name"),
     [
         ({"defaults": {"total": {"requests": 5}}}, "defaults:total"),
-        ({"upstream": {"total": {"requests": 5}}}, "panel:total"),
+        ({"upstream": {"total": {"requests": 5}}}, "upstream=panel:total"),
         ({"service": {"total": {"requests": 5}}}, "panel.v1.AuthService:total"),
         ({"method": {"total": {"requests": 5}}}, f"{LOGIN}:total"),
         # Whoever says last of a limit counts it.
@@ -251,3 +253,39 @@ def test_nothing_is_asked_of_a_limit_that_is_off():
 def test_an_entry_is_read_as_it_is_written(entry):
     part = part_of(entry)
     assert ":".join(filter(None, (part.source.value, part.name))) == entry
+
+
+def test_instances_of_levels_never_share_a_name():
+    limits = {"total": {"requests": 5}}
+    (of_defaults,) = declared_limits(*merged(defaults=limits), LOGIN, "defaults")
+    (of_upstream,) = declared_limits(*merged(upstream=limits), LOGIN, "defaults")
+    assert of_defaults.limit.name != of_upstream.limit.name
+
+
+def test_more_limits_than_callers_can_be_told_of_are_refused():
+    policy, _ = merged(method={f"l{n}": {"requests": 1} for n in range(16)})
+    assert list(effective_limit_mistakes(policy, REQUEST)) == []
+    policy, _ = merged(method={f"l{n}": {"requests": 1} for n in range(17)})
+    ((path, text),) = effective_limit_mistakes(policy, REQUEST)
+    assert path == "rate_limits"
+    assert "found 17" in text
+
+
+def test_a_stream_that_is_one_request_is_not_counted_by_a_field_of_one_message():
+    policy, _ = merged(method={"l": {"requests": 1, "by": ["peer", "field:name"]}})
+    assert list(effective_limit_mistakes(policy, REQUEST)) == []
+    ((path, text),) = effective_limit_mistakes(policy, REQUEST, one_body=True)
+    assert path == "rate_limits.l.by[1]"
+    assert "one request" in text
+
+
+def test_metadata_that_carries_callers_keys_is_no_key(given):
+    yaml = (
+        "identity: {providers: {partners: {api_keys: {metadata: x-partner, keys: "
+        f"[{{caller: a, sha256: {'0' * 64}}}]}}}}}}}}\n"
+        "defaults:\n  method:\n    breaker: {key_metadata: x-partner}\n"
+        "    rate_limits: {total: {requests: 1, by: ['metadata:X-Partner']}}\n"
+    )
+    found = given.mistakes("service A {\n" + get("Get") + "}", yaml)
+    assert [one.partition(": ")[0] for one in found] == ["seawall.yaml:4", "seawall.yaml:5"]
+    assert all("identity provider 'partners'" in one for one in found)

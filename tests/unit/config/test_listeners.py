@@ -1,12 +1,13 @@
 """Listeners, their files and their connections, as the configuration file has them."""
 
+import time
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec
 from google.protobuf import json_format
 from seawall.config.v1.config_pb2 import Connections, GatewayConfig
-from support.certificates import Authority, key_pem
+from support.certificates import DAY, Authority, key_pem
 
 from gateway.config.address import Address
 from gateway.config.connections import (
@@ -16,9 +17,12 @@ from gateway.config.connections import (
 )
 from gateway.config.document import empty_document, read_document
 from gateway.config.listeners import (
+    SUITES,
+    listener_doubts,
     listener_mistakes,
     listener_options,
     listener_service_mistakes,
+    trusted_hops,
 )
 from gateway.config.material import BadMaterialError, TlsFiles, read_material
 from gateway.core.errors import ConfigError
@@ -39,7 +43,7 @@ def mistakes(folder: Path | None = None, **said: object) -> list[tuple[str, str]
 def options(folder: Path, text: str, flag: str | None = None):
     path = folder / "seawall.yaml"
     path.write_text(text)
-    return listener_options(read_document(path, {}), flag)
+    return listener_options(read_document(path, {}), flag, {SUITES: "PSK"})
 
 
 @pytest.fixture
@@ -87,6 +91,47 @@ def test_listeners_have_names_files_and_services_of_their_own(files):
     assert (probes.name, probes.tls, probes.tls_1_3) == ("127.0.0.1:9000", None, False)
     assert probes.services == {HEALTH}
     assert probes.own_only
+
+
+@pytest.mark.parametrize("environ", [{}, {SUITES: ""}])
+def test_tls_1_3_is_a_mistake_where_the_process_is_sure_to_speak_1_2(files, environ):
+    path = files / "seawall.yaml"
+    path.write_text(LISTENERS)
+    with pytest.raises(ConfigError) as caught:
+        listener_options(read_document(path, {}), None, environ)
+    assert str(caught.value).startswith(f"{path}:3: listeners[0].tls.min_version: gRPC would ")
+    assert f"{SUITES}=" in str(caught.value)
+
+
+def test_listeners_say_for_themselves_how_many_proxies_are_before_them():
+    said = config(
+        listeners=[
+            {"listen": "a:1"},
+            {"listen": "a:2", "trusted_hops": 0},
+            {"listen": "a:3", "trusted_hops": 2},
+        ]
+    )
+    assert trusted_hops(said.listeners) == {"a:2": 0, "a:3": 2}
+
+
+def test_certificates_and_authorities_that_are_not_in_time_are_doubted(files):
+    ended = CA.issue("ended", starts=-2 * DAY, ends=-DAY).cert
+    early = CA.issue("early", starts=DAY, ends=2 * DAY).cert
+    secured = {"cert_file": "cert.pem", "key_file": "key.pem", "client_ca_file": "ca.pem"}
+    said = config(listeners=[{"listen": ":1"}, {"listen": ":2", "tls": secured}])
+    wall = time.time()
+    assert list(listener_doubts(said, files, wall)) == []
+    CA.issue("localhost", starts=-2 * DAY, ends=-DAY).write(files)
+    (files / "ca.pem").write_bytes(ended)
+    (own, authority) = listener_doubts(said, files, wall)
+    assert own[0] == "listeners[1].tls.cert_file"
+    assert own[1].startswith("cert.pem: the certificate ended at ")
+    assert authority == (
+        "listeners[1].tls.client_ca_file",
+        "ca.pem: the authority is not in time, and no client is believed for it",
+    )
+    (files / "ca.pem").write_bytes(CA.pem + ended + early)
+    assert list(listener_doubts(said, files, wall))[1][1].startswith("ca.pem: 2 of 3 authorities")
 
 
 def test_the_flag_beats_the_shorthand_of_the_file(tmp_path):

@@ -81,8 +81,8 @@ def test_a_url_with_and_without_the_name_is_given_twice(given: Given) -> None:
 
 def test_an_upstream_without_a_url_says_how_to_give_one(given: Given) -> None:
     assert given.mistakes(NAMED, upstreams={"a": "http://a"}) == [
-        "the upstream 'b' has no URL; write --upstream b=http://HOST:PORT, "
-        "or upstreams.b.url in the configuration"
+        f"shop.proto:{HEAD_LINES + 5}: the upstream 'b' has no URL; "
+        "write --upstream b=http://HOST:PORT, or upstreams.b.url in the configuration"
     ]
     assert given.mistakes(ONE, upstreams={}) == [
         "the upstream 'default' has no URL; write --upstream http://HOST:PORT, "
@@ -270,3 +270,13 @@ def test_a_ca_file_that_cannot_be_used_stops_the_start(given: Given) -> None:
         assert given.mistakes(ONE, CA_FILE.format(name), upstreams={}) == [
             f"upstream 'a': tls.ca_file: {why}"
         ]
+
+
+def test_a_slip_in_the_name_of_an_upstream_is_told_where_it_stands(given: Given) -> None:
+    yaml = (
+        "upstreams: {orders: {url: 'http://a'}}\n"
+        "services:\n"
+        "  shop.v1.A: {policy: {upstream: ordrs}}\n"
+    )
+    found = given.mistakes("service A {\n" + get("Get") + "}", yaml, upstreams={})
+    assert found == ["seawall.yaml:3: there is no upstream 'ordrs'; did you mean 'orders'?"]

@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf import json_format
 
-from gateway.config.effective import HIDDEN
+from gateway.config.shown import HIDDEN
 from gateway.config.writing import habits_of, request_options
 from gateway.transcode.habits import EnumCase, Timestamps, ValueHabits
 

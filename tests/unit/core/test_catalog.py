@@ -331,3 +331,30 @@ def test_a_long_header_is_not_kept() -> None:
         named(rule(MANY, codes=UNAVAILABLE), answered(503), "de," + "x" * 10_000)
     assert ranges.cache_info().hits == 1
     assert ranges.cache_info().maxsize == 256
+
+
+@pytest.mark.parametrize(
+    ("reason", "action"),
+    [
+        (Reason.DEADLINE_EXCEEDED, "Allow more time."),
+        (Reason.DRAINING, "Tell the owner of the service."),
+        (Reason.UNAUTHENTICATED, ""),
+    ],
+)
+@pytest.mark.parametrize("final", [True, False])
+def test_who_should_not_come_back_is_not_told_to_try_again(
+    reason: Reason, action: str, final: bool
+) -> None:
+    error = CallError(Code.UNAVAILABLE, reason, "x", transient=True)
+    given = Entry(name="A", domain="shop.v1", should_retry=not final)
+    named(rule(given, reasons=frozenset((reason,))), error)
+    assert error.known_as is not None
+    assert error.known_as.words.action == (action if final else "")
+
+
+def test_an_action_of_the_catalog_stands_whether_to_come_back_or_not() -> None:
+    error = CallError(Code.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED, "x", transient=True)
+    given = Entry(name="A", domain="shop.v1", should_retry=False, words=Words(action="Wait."))
+    named(rule(given, reasons=frozenset((Reason.DEADLINE_EXCEEDED,))), error)
+    assert error.known_as is not None
+    assert error.known_as.words.action == "Wait."

@@ -1,16 +1,23 @@
 """grpc.health.v1 over a real socket."""
 
 import asyncio
+import hashlib
 
 import grpc
 import pytest
+from fakes.clock import FakeClock, FakeRng
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support.calls import Recorder
 from support.gateways import gateway_for
 from support.upstream import Upstream, json_answer
 
+from gateway.chain import OwnOptions, Surroundings, local_pipeline
+from gateway.core.call import Call
 from gateway.core.errors import CallError
+from gateway.core.events import CallEnded, Events
 from gateway.core.status import Code
 from gateway.ingress.health import MAX_LISTED, NOT_SERVING, SERVING, Health
+from gateway.interceptors.auth import ApiKey, ApiKeysOptions, AuthOptions, Providers
 
 Request = health_pb2.HealthCheckRequest
 Status = health_pb2.HealthCheckResponse
@@ -101,3 +108,40 @@ async def test_a_malformed_request_is_an_invalid_argument():
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await running.channel.unary_unary("/grpc.health.v1.Health/Check")(b"\xff")
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_watch_ends_when_its_key_is_withdrawn(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("ann")
+    key = ApiKey(caller="ann", sha256=hashlib.sha256(b"ann's key").digest())
+    clock, said = FakeClock(), Recorder()
+    providers = Providers(
+        [ApiKeysOptions(name="keys", file=path)],
+        clock=clock,
+        rng=FakeRng(),
+        events=Events([said]),
+        fetch=lambda _options: None,
+        read_keys=lambda found: [key] if found.read_text() else [],
+    )
+    around = Surroundings(clock=clock, rng=FakeRng(), events=Events([said]), providers=providers)
+    watch = next(method for method in Health(()).targets() if method.name == "Watch")
+    target = Health(()).targets()[watch]
+    pipeline = local_pipeline(watch, target, OwnOptions(auth=AuthOptions()), around)
+    told = []
+
+    async def sink(payload: bytes) -> None:
+        told.append(Status.FromString(payload).status)
+
+    call = Call(watch, sink, arrived_at=clock.now(), metadata=[("x-api-key", "ann's key")])
+    watching = asyncio.ensure_future(pipeline.run(call))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert told == [NOT_SERVING]
+    path.write_text("")
+    for _ in range(2):
+        await providers.by_name["keys"].look()
+    clock.advance(5)
+    error = (await watching).error
+    assert error is not None
+    assert error.code is Code.UNAUTHENTICATED
+    assert [event.code for event in said if isinstance(event, CallEnded)] == [error.code]

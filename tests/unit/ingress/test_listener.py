@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from fakes.clock import FakeClock
 
+from gateway.chain import compose
 from gateway.config.address import Address
 from gateway.config.listeners import ListenerOptions
 from gateway.config.material import TlsFiles
@@ -13,12 +14,16 @@ from gateway.dispatch import Dispatch
 from gateway.ingress.gate import Gate
 from gateway.ingress.handler import CallHandler
 from gateway.ingress.listener import CertificateHandler, NamedHandler, handler_for
+from gateway.ingress.unserved import UNSERVED, UnservedTarget
 
 LISTEN = Address("127.0.0.1", 0)
 FILES = TlsFiles(cert="cert.pem", key="key.pem")
 MUTUAL = TlsFiles(cert="cert.pem", key="key.pem", client_ca="ca.pem")
 ORDERS = MethodInfo("shop.v1.OrderService", "GetOrder")
 HEALTH = MethodInfo("grpc.health.v1.Health", "Check")
+
+
+UNKNOWN = compose(UNSERVED, (), (), UnservedTarget())
 
 
 class Context:
@@ -44,7 +49,7 @@ class Context:
 def handler(**options: object) -> CallHandler:
     dispatch = Dispatch([SimpleNamespace(method=ORDERS), SimpleNamespace(method=HEALTH)])
     listener = ListenerOptions(listen=LISTEN, **options)
-    return handler_for(dispatch, Gate(), FakeClock(), listener)
+    return handler_for(dispatch, Gate(), FakeClock(), UNKNOWN, listener)
 
 
 async def sink(_payload: bytes) -> None:
@@ -100,7 +105,7 @@ class Aborted(Exception):
 async def test_what_a_listener_does_not_serve_is_unimplemented(path, text):
     told = []
 
-    class Refusing:
+    class Refusing(Context):
         async def abort(self, code: object, message: str, _trailers: object) -> None:
             told.append((code.name, message))
             raise Aborted
@@ -111,3 +116,4 @@ async def test_what_a_listener_does_not_serve_is_unimplemented(path, text):
     ((code, message),) = told
     assert code == "UNIMPLEMENTED"
     assert text in message
+    assert "grpcurl" not in message  # there is no reflection here

@@ -123,6 +123,49 @@ async def test_what_nobody_configured_is_ok(asking: Asking) -> None:
     assert (answer.overall_code, answer.statuses[0].code) == (OK, OK)
 
 
+async def test_an_unknown_domain_is_logged_once_and_not_without_end(
+    asking: Asking, caplog: pytest.LogCaptureFixture
+) -> None:
+    for domain in ("other", "other", "edge", *(f"{i}" * 300 for i in range(300))):
+        await asking.ask(described(path="/a"), domain=domain)
+    assert len(caplog.records) == 100
+    assert "the domain 'other'" in caplog.records[0].getMessage()
+    assert all(len(record.getMessage()) < 300 for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "hidden"),
+    [
+        ("authorization", "Bearer hunter2", True),
+        ("x-session", "hunter2", True),
+        ("X-Partner", "hunter2", True),  # an identity provider reads it
+        ("path", "hunter2" * 100, True),
+        ("path", "hunter2", False),
+    ],
+)
+async def test_counts_are_not_kept_by_what_may_be_a_secret(key, value, hidden) -> None:
+    limit = DescribedLimit(label="x", entries=((key, None),), limit=Limit(name="x", requests=1))
+    domain = Domain([limit], frozenset(("x-partner",)))
+    (found,) = domain.of([(key, value)])
+    (other,) = domain.of([(key, value + "!")])
+    assert ("hunter2" not in found[1]) is hidden
+    assert len(found[1]) < 80
+    assert found[1] != other[1]
+
+
+async def test_values_of_several_entries_are_told_apart() -> None:
+    limit = DescribedLimit(
+        label="x", entries=(("path", None), ("token", None)), limit=Limit(name="x", requests=1)
+    )
+    domain = Domain([limit])
+    keys = {
+        key
+        for entries in ((("path", "a"), ("token", "b")), (("path", "a|b"), ("token", "")))
+        for _, key in domain.of(entries)
+    }
+    assert len(keys) == 2
+
+
 async def test_several_places_may_be_asked_for_at_once(asking: Asking) -> None:
     assert (await asking.ask(described(path="/a"), hits=2)).overall_code == OK
     assert (await asking.ask(described(path="/a"))).overall_code == OVER

@@ -65,7 +65,7 @@ CASES = [
     ),
     (serialized("x"), Code.RESOURCE_EXHAUSTED, "SERIALIZED", None),
     (limited(5, 41.5), Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", 41.5),
-    (store_unavailable(), Code.UNAVAILABLE, "STORE_UNAVAILABLE", None),
+    (store_unavailable(), Code.UNAVAILABLE, "STORE_UNAVAILABLE", 1.0),
     (identity_unavailable("accounts", 3), Code.UNAVAILABLE, "IDENTITY_UNAVAILABLE", 3.0),
     (under_way(), Code.ABORTED, "REPLAYED", 1.0),
     (answered_before(), Code.ALREADY_EXISTS, "REPLAYED", None),

@@ -114,3 +114,14 @@ async def test_a_cancel_ends_the_message_under_way():
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_stream_is_counted_once_one_of_its_messages_was():
+    stream = call_of("a", "b")
+
+    async def call_next(call: Call) -> Outcome:
+        call.counted = call.message == "b"
+        return SUCCESS
+
+    await EACH(stream, call_next)
+    assert stream.counted

@@ -13,7 +13,7 @@ from redis.asyncio import Connection
 from support.redis import RedisServer
 
 from gateway.core.clock import SystemClock
-from gateway.state.redis_link import Link
+from gateway.state.redis_link import BUSY_ANSWERS, PATIENCE, Link
 from gateway.state.redis_question import LinkOptions, Script, bulk
 
 SCRIPT = Script(b"return ARGV[1]")
@@ -395,3 +395,48 @@ async def test_closing_frees_all_that_wait_and_tells_nobody() -> None:
         assert await asyncio.gather(*answers) == [None] * 3
         assert case.link.ask(2, b"") is None
         assert case.ends == []
+
+
+async def test_behind_its_own_burst_a_question_waits_on_while_the_server_answers() -> None:
+    async with linked() as case:
+        answers = [case.ask(b"%d" % i) for i in range(60)]
+        await case.asked(60)
+        for first in range(0, 60, 10):
+            case.server.say(*(bulk(b"%d" % i) for i in range(first, first + 10)))
+            await until(lambda last=first + 9: answers[last].done())  # type: ignore[misc]
+            case.clock.advance(TIMEOUT_S)
+        assert await asyncio.gather(*answers) == [b"%d" % i for i in range(60)]
+        assert case.ends == []
+
+
+async def test_behind_a_burst_a_server_that_stops_costs_two_timeouts_at_most() -> None:
+    async with linked() as case:
+        answers = [case.ask(b"%d" % i) for i in range(60)]
+        await case.asked(60)
+        case.server.say(*(bulk(b"%d" % i) for i in range(10)))
+        await until(lambda: answers[9].done())
+        case.clock.advance(TIMEOUT_S)
+        assert not answers[10].done()
+        case.clock.advance(TIMEOUT_S)
+        assert await asyncio.gather(*answers[10:]) == [None] * 50
+
+
+async def test_a_server_that_answers_slowly_is_waited_for_no_longer() -> None:
+    async with linked() as case:
+        answers = [case.ask(b"%d" % i) for i in range(20)]
+        await case.asked(20)
+        case.server.say(*(bulk(b"%d" % i) for i in range(BUSY_ANSWERS - 1)))
+        await until(lambda: answers[BUSY_ANSWERS - 2].done())
+        case.clock.advance(TIMEOUT_S)
+        assert await answers[BUSY_ANSWERS - 1] is None
+
+
+async def test_no_burst_is_waited_for_longer_than_patience_allows() -> None:
+    async with linked(max_failures=100) as case:
+        answers = [case.ask(b"%d" % i) for i in range(PATIENCE * 10 + 50)]
+        await case.asked(len(answers))
+        for first in range(0, PATIENCE * 10 + 10, 10):
+            case.server.say(*(bulk(b"%d" % i) for i in range(first, first + 10)))
+            await until(lambda last=first + 9: answers[last].done())  # type: ignore[misc]
+            case.clock.advance(TIMEOUT_S)
+        assert await answers[-1] is None

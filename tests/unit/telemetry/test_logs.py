@@ -99,3 +99,31 @@ for before, after in [
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [f"{line['before']}>{line['after']}" for line in lines] == told
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("CARD_DECLINED", "CARD_DECLINED"), ("UPSTREAM_STATUS", None), ("", None)]
+)
+def test_a_line_has_the_reason_that_the_caller_was_told_beside_the_gateways_own(name, told):
+    code = f"""
+from fakes.clock import FakeClock
+from support.calls import answered, new_call
+from gateway.core.errors import KnownReason, Words
+from gateway.core.events import CallEnded
+from gateway.core.outcome import failed
+from gateway.telemetry.logs import configure
+error = answered(402)
+if {name!r}:
+    error.known_as = KnownReason(name={name!r}, domain="shop.v1", words=Words())
+configure("json", "info")(CallEnded(new_call(FakeClock()), error.code, failed(error), 0.1))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    (line,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert line["reason"] == "UPSTREAM_STATUS"
+    assert line.get("catalog_reason") == told

@@ -157,18 +157,20 @@ class CertificateName(_message.Message):
     def __init__(self, name: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Listener(_message.Message):
-    __slots__ = ("listen", "tls", "services", "auth", "providers")
+    __slots__ = ("listen", "tls", "services", "auth", "providers", "trusted_hops")
     LISTEN_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
     SERVICES_FIELD_NUMBER: _ClassVar[int]
     AUTH_FIELD_NUMBER: _ClassVar[int]
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    TRUSTED_HOPS_FIELD_NUMBER: _ClassVar[int]
     listen: str
     tls: ListenerTls
     services: _containers.RepeatedScalarFieldContainer[str]
     auth: _policy_pb2.AuthPolicy.Mode
     providers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, listen: _Optional[str] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ..., services: _Optional[_Iterable[str]] = ..., auth: _Optional[_Union[_policy_pb2.AuthPolicy.Mode, str]] = ..., providers: _Optional[_Iterable[str]] = ...) -> None: ...
+    trusted_hops: int
+    def __init__(self, listen: _Optional[str] = ..., tls: _Optional[_Union[ListenerTls, _Mapping]] = ..., services: _Optional[_Iterable[str]] = ..., auth: _Optional[_Union[_policy_pb2.AuthPolicy.Mode, str]] = ..., providers: _Optional[_Iterable[str]] = ..., trusted_hops: _Optional[int] = ...) -> None: ...
 
 class ListenerTls(_message.Message):
     __slots__ = ("cert_file", "key_file", "client_ca_file", "min_version")

@@ -7,8 +7,8 @@ from unit.downstream.credentials.tokens import asking, until
 
 from gateway.core.errors import Origin, Reason
 from gateway.core.status import Code
-from gateway.downstream.credentials import Caller
-from gateway.downstream.credentials.exchanged import bearer_token
+from gateway.downstream.credentials import Caller, exchanged
+from gateway.downstream.credentials.bearer import bearer_token
 
 EXCHANGE = Caller.EXCHANGE
 
@@ -181,3 +181,65 @@ async def test_who_has_no_client_has_nothing_of_its_own():
     async with asking(EXCHANGE, client_id="", client_secret="") as (made, _):
         assert made.credentials.own is None
         assert await made.bearer(of("alice")) == "of-alice-1"
+
+
+async def cancelled(*tasks: asyncio.Task[object]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_calls_that_are_made_and_cancelled_leave_few_questions_behind():
+    async with asking(EXCHANGE) as (made, server):
+        server.hold = asyncio.Event()
+        for first in range(0, 60, 20):
+            numbers = range(first, first + 20)
+            tasks = [asyncio.create_task(made.bearer(of(f"junk{n}"))) for n in numbers]
+            await until(lambda: server.forms)
+            await cancelled(*tasks)
+        await until(lambda: len(made.source._questions) == exchanged.MAX_UNATTENDED)
+        assert made.source._unattended == exchanged.MAX_UNATTENDED
+        server.hold.set()
+        assert await made.bearer(of("alice")) is not None
+        await until(lambda: not made.source._questions)
+        assert made.source._unattended == 0
+
+
+async def test_one_that_goes_on_alone_may_be_waited_for_again():
+    async with asking(EXCHANGE) as (made, server):
+        server.hold = asyncio.Event()
+        for _ in range(3):
+            waiting = asyncio.create_task(made.bearer(of("alice")))
+            await until(lambda: server.forms)
+            await cancelled(waiting)
+        assert made.source._unattended == 1
+        again = asyncio.create_task(made.bearer(of("alice")))
+        server.hold.set()
+        assert await again == "of-alice-1"
+        assert len(server.forms) == 1
+
+
+async def test_waiting_for_a_place_is_no_failure_of_the_server(monkeypatch):
+    async with asking(EXCHANGE, timeout_s=5.0) as (made, server):
+        server.hold = asyncio.Event()
+        tasks = [asyncio.create_task(made.bearer(of(f"user{n}"))) for n in range(40)]
+        await until(lambda: len(server.forms) == 16)
+        made.clock.advance(4.0)
+        server.hold.set()
+        got = await asyncio.gather(*tasks)
+        assert len(set(got)) == 40
+        assert made.source.at_hand([of("other")]) is None, "it is not spared"
+
+
+async def test_too_many_questions_are_refused_and_nobody_else_notices(monkeypatch):
+    monkeypatch.setattr(exchanged, "MAX_QUESTIONS", 3)
+    async with asking(EXCHANGE) as (made, server):
+        server.hold = asyncio.Event()
+        tasks = [asyncio.create_task(made.bearer(of(f"user{n}"))) for n in range(3)]
+        await until(lambda: len(server.forms) == 3)
+        refused = await made.source.obtain([of("one-more")])
+        assert refused.code is Code.UNAVAILABLE
+        assert refused.retry_after_s == 1.0
+        assert "too many callers" in refused.message
+        server.hold.set()
+        assert len(set(await asyncio.gather(*tasks))) == 3

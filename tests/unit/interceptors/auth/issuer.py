@@ -190,3 +190,12 @@ async def settled() -> None:
     """Let every task run until it waits."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once a thread has done what makes `condition` true."""
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.to_thread(int)
+    raise AssertionError("it did not come about")

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
+import threading
 from pathlib import Path
 
 import pytest
-from unit.interceptors.auth.issuer import START, Gateway, settled
+from unit.interceptors.auth.issuer import START, Gateway, settled, until
 
 from gateway.core.errors import CallError, Reason
-from gateway.interceptors.auth import ApiKey, ApiKeysOptions, new_key
+from gateway.interceptors.auth import ApiKey, ApiKeysOptions, UnreadableKeysError, new_key
 from gateway.interceptors.auth.new_key import is_damaged
 from gateway.interceptors.auth.options import MAX_KEY_CHARS
 
@@ -109,9 +110,12 @@ async def test_a_file_is_read_again_when_it_changes_and_a_broken_one_changes_not
     path = tmp_path / "keys"
     path.write_text(KEY)
 
+    reads = []
+
     def read(found: Path) -> list[ApiKey]:
+        reads.append(threading.current_thread())
         if not found.exists():
-            raise ValueError("cannot be read")
+            raise UnreadableKeysError("cannot be read")
         keys = found.read_text().split()
         if "broken" in keys:
             raise ValueError("line 1: is broken")
@@ -120,12 +124,12 @@ async def test_a_file_is_read_again_when_it_changes_and_a_broken_one_changes_not
     options = ApiKeysOptions(name="keys", keys=(known("ann", "of the file"),), file=path)
     gateway = Gateway(options, read_keys=read)
     assert gateway.material == []
-    gateway.providers.start()
-    await settled()
+    assert len(reads) == 1
+    provider = gateway.providers.by_name["keys"]
 
     async def accepted(key: str) -> bool:
-        gateway.clock.advance(1.01)
-        await settled()
+        for _ in range(3):
+            await provider.look()
         return (await gateway.call(("x-api-key", key)))[1] is None
 
     assert await accepted(KEY)
@@ -134,17 +138,37 @@ async def test_a_file_is_read_again_when_it_changes_and_a_broken_one_changes_not
     assert await accepted(OTHER)
     path.write_text(f"broken {KEY}")
     assert await accepted(OTHER)
+    assert await accepted(OTHER)
+    assert len(reads) == 3  # what is broken is not read again until it changes
     path.unlink()
     assert await accepted(OTHER)
+    assert len(reads) == 5  # what could not be opened is
     path.write_text(f"{OTHER} of the file".replace(" of the file", " x"))
     assert not await accepted(KEY)
     assert await accepted("of the file")
+    assert threading.current_thread() not in reads[1:]
     assert [(event.accepted, event.why) for event in gateway.material] == [
-        (True, "3 keys are known"),
-        (False, "line 1: is broken"),
-        (False, "cannot be read"),
-        (True, "3 keys are known"),
+        (True, f"{path}: 3 keys are known"),
+        (False, f"{path}: line 1: is broken"),
+        (False, f"{path}: cannot be read"),
+        (True, f"{path}: 3 keys are known"),
     ]
+
+
+async def test_the_file_is_looked_at_while_the_gateway_runs(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("")
+    options = ApiKeysOptions(name="keys", file=path)
+    gateway = Gateway(options, read_keys=lambda found: [known("ann", found.read_text())])
+    gateway.providers.start()
+    await settled()
+    path.write_text(KEY)
+    for _ in range(2):
+        assert (await gateway.call(("x-api-key", KEY)))[1] is not None
+        gateway.clock.advance(1.01)
+        await settled()
+    await until(lambda: bool(gateway.material))
+    assert (await gateway.call(("x-api-key", KEY)))[1] is None
     await gateway.providers.stop()
     assert gateway.clock.pending == 0
 

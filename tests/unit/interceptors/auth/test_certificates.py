@@ -40,6 +40,25 @@ async def test_without_names_the_first_in_order_names_the_caller_without_roles(c
 
 
 @pytest.mark.parametrize(
+    ("certificate", "name"),
+    [
+        (("CN:spiffe://prod/billing",), None),
+        (("DNS:spiffe://prod/billing", "email:spiffe://prod/billing"), None),
+        (("CN:ops@corp.example",), None),
+        (("CN:urn:uuid:1",), None),
+        (("URI:urn:uuid:1",), "urn:uuid:1"),
+        (("CN:spiffe://prod/billing", "DNS:a.internal"), "a.internal"),
+        (("CN:system:node:a",), "system:node:a"),
+    ],
+)
+async def test_without_names_a_name_counts_that_looks_like_its_kind(certificate, name):
+    gateway = Gateway(CertificatesOptions(name="machines"))
+    call, error = await gateway.call(certificate=certificate)
+    assert (None if call.identity is None else call.identity.name) == name
+    assert (error is None) is (name is not None)
+
+
+@pytest.mark.parametrize(
     ("known", "name", "matches"),
     [
         ("spiffe://prod.example/ns/shop/sa/orders", SPIFFE, True),

@@ -47,8 +47,9 @@ def test_what_leaves_a_metadata_key_out_is_counted_together(metadata):
     assert key([TENANT], metadata=metadata) == ""
 
 
-def test_of_several_values_the_first_counts():
-    assert key([TENANT], metadata=[("x-tenant", "acme"), ("x-tenant", "other")]) == "acme"
+def test_several_values_are_one_joined_as_they_are_sent_on():
+    several = [("x-tenant", "acme"), ("x-other", "x"), ("x-tenant", "other")]
+    assert key([TENANT], metadata=several) == "acme, other"
 
 
 @pytest.mark.parametrize("message", [None, SimpleNamespace(email=""), SimpleNamespace(email=0)])

@@ -2,6 +2,8 @@
 
 import base64
 import subprocess
+import time
+from typing import Any
 
 import pytest
 
@@ -131,3 +133,39 @@ def test_what_is_remembered_follows_from_what_was_signed() -> None:
 
 def test_secrets_are_not_shown() -> None:
     assert "secret" not in repr(STRIPE).replace("secrets", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "signature", "timestamp"),
+    [
+        (STRIPE, "", ""),
+        (STRIPE, "t=1790000000", ""),
+        (STRIPE, f"v1={'0' * 64}", ""),
+        (STRIPE, f"t=soon,v1={'0' * 64}", ""),
+        (STRIPE, f"t=1790000000,v1={'0' * 63}", ""),
+        (STRIPE, "t=1790000000" + f",v1={'0' * 64}" * 17, ""),
+        (PLAIN, "", ""),
+        (PLAIN, "0" * 64, ""),
+        (PLAIN, f"sha256={'x' * 64}", ""),
+        (TIMED, "0" * 64, ""),
+        (TIMED, "0" * 64, "soon"),
+        (PLAIN, "sha256=" + "0" * 5000, ""),
+    ],
+)
+def test_a_body_whose_signature_cannot_be_right_is_not_looked_at(
+    options: WebhookOptions, signature: str, timestamp: str
+) -> None:
+    unread: Any = object()  # whatever looks at it fails
+    assert "signature is missing" in why(verify(options, unread, signature, timestamp, NOW))
+
+
+def test_an_unsigned_body_costs_nothing_like_a_signed_one() -> None:
+    def took_s(header: str) -> float:
+        began = time.perf_counter()
+        verify(options, body, header, "", NOW)
+        return time.perf_counter() - began
+
+    options = WebhookOptions(secrets=tuple(bytes([i]) * 20 for i in range(8)))
+    body = bytes(1_000_000)
+    unsigned, signed = (min(took_s(header) for _ in range(3)) for header in ("", "0" * 64))
+    assert unsigned < signed / 20
