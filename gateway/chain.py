@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 
 from gateway.config.effective import MethodOptions
 from gateway.config.limits.declared import DeclaredLimit, Stage, stage
-from gateway.core.call import Call, CallNext, Interceptor, MethodInfo, Preparation, Target
+from gateway.core.call import Call, Interceptor, MethodInfo, Target
 from gateway.core.catalog import ErrorNames
 from gateway.core.clock import Clock, Rng
 from gateway.core.events import Events
-from gateway.core.outcome import Outcome
 from gateway.core.peer import PeerAddress
 from gateway.interceptors.access import AccessInterceptor
 from gateway.interceptors.arrival import ArrivalInterceptor
@@ -53,87 +52,13 @@ from gateway.interceptors.retry import HedgeInterceptor, RetryInterceptor
 from gateway.interceptors.serialize import KeyedTurns, SerializeInterceptor
 from gateway.interceptors.validate import ValidateInterceptor
 from gateway.interceptors.webhook import WebhookInterceptor
+from gateway.pipeline import Pipeline, compose
 from gateway.state.answers import AnswerStore, Marks
 from gateway.state.limits import LimitStore
 from gateway.state.memory_limits import MemoryLimits
 from gateway.state.records import RecordStore
 from gateway.transcode.encode import EncodeInterceptor, EncodeStreamInterceptor, RequestEncoder
 from gateway.upstream import Upstream
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """One method's interceptors around its target; `run` is all of them composed."""
-
-    method: MethodInfo
-    interceptors: tuple[Interceptor, ...]
-    target: Target
-    run: CallNext
-    enter: CallNext
-    """Where calls that the gateway makes on behalf of others come in: behind decoding."""
-
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """The names of the interceptors, outermost first."""
-        return tuple(interceptor.name for interceptor in self.interceptors)
-
-
-class Named:
-    """An interceptor that is only shown (`explain`)."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
-        """Let the call go on."""
-        return await call_next(call)
-
-
-async def _refusal(outcome: Outcome) -> Outcome:
-    return outcome
-
-
-def _bind(interceptor: Interceptor, call_next: CallNext) -> CallNext:
-    if isinstance(interceptor, Preparation):
-        prepare = interceptor.prepare
-
-        def prepared(call: Call) -> Awaitable[Outcome]:
-            refused = prepare(call)
-            return call_next(call) if refused is None else _refusal(refused)
-
-        return prepared
-    intercept = interceptor.__call__
-
-    def bound(call: Call) -> Awaitable[Outcome]:  # hands on the coroutine, adds no frame
-        return intercept(call, call_next)
-
-    return bound
-
-
-def _compose(interceptors: Sequence[Interceptor], run: CallNext) -> CallNext:
-    for interceptor in reversed(interceptors):
-        run = _bind(interceptor, run)
-    return run
-
-
-def compose(
-    method: MethodInfo,
-    outer: Sequence[Interceptor],
-    inner: Sequence[Interceptor],
-    target: Target,
-    own: Sequence[Interceptor] = (),
-) -> Pipeline:
-    """Return the interceptors around `target`, the first outermost.
-
-    Args:
-        method: what they are for.
-        outer: what calls of the gateway's own do not pass.
-        inner: what they do.
-        target: answers.
-        own: what only calls of the gateway's own pass, before `inner`.
-    """
-    run = _compose(inner, target.__call__)
-    return Pipeline(method, (*outer, *inner), target, _compose(outer, run), _compose(own, run))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

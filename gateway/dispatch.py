@@ -10,7 +10,7 @@ Everything is composed at startup; finding a pipeline is one dictionary look-up.
 
 from collections.abc import Iterable, Iterator
 
-from gateway.chain import Pipeline
+from gateway.pipeline import Pipeline
 
 
 class Dispatch:

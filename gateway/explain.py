@@ -14,7 +14,7 @@ from rich.table import Table
 from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
 
 from gateway.app import Loaded, overload_guard
-from gateway.chain import Named, Surroundings, composed_interceptors, rest_interceptors
+from gateway.chain import Surroundings, composed_interceptors, rest_interceptors
 from gateway.config.effective import EffectiveMethod, method_options
 from gateway.config.limits.declared import DeclaredLimit
 from gateway.config.own import METHODS, own_policies, own_served
@@ -29,6 +29,7 @@ from gateway.downstream.credentials import Caller
 from gateway.edge import Edge
 from gateway.interceptors.auth import AuthOptions
 from gateway.interceptors.rate_limit import Part
+from gateway.pipeline import Named
 from gateway.report import console
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.encode import RequestEncoder

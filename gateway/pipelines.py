@@ -21,10 +21,8 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway import __version__
 from gateway.chain import (
-    Pipeline,
     Surroundings,
     attempt_interceptors,
-    compose,
     composed_interceptors,
     own_interceptors,
     rest_interceptors,
@@ -46,6 +44,7 @@ from gateway.config.upstream_credentials import (
 from gateway.config.validation import Validation
 from gateway.config.writing import habits_of, request_options
 from gateway.core.call import Target
+from gateway.pipeline import Pipeline, compose
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.decode import AnswerDecoder
 from gateway.transcode.encode import EncodeInterceptor, RequestEncoder, RequestOptions

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
 
-from gateway.chain import Pipeline
 from gateway.core.call import Call, Metadata, MethodInfo, Sink
 from gateway.core.clock import Clock
 from gateway.core.errors import CallError, Reason, Sent
@@ -23,6 +22,7 @@ from gateway.ingress.gate import Gate
 from gateway.ingress.reflection import SERVICES as REFLECTION
 from gateway.ingress.status import to_trailers
 from gateway.ingress.unserved import UnservedCall, not_served
+from gateway.pipeline import Pipeline
 
 _log = logging.getLogger(__name__)
 

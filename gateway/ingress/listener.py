@@ -12,7 +12,6 @@ from typing import Any
 
 import grpc
 
-from gateway.chain import Pipeline
 from gateway.config.connections import ConnectionOptions
 from gateway.config.listeners import ListenerOptions
 from gateway.core.call import MethodInfo, Sink
@@ -25,6 +24,7 @@ from gateway.ingress.channel import acceptors, channel_arguments
 from gateway.ingress.gate import Gate
 from gateway.ingress.handler import C, CallHandler, Context
 from gateway.ingress.tls import ListenerTls, certificate_names, check_oldest
+from gateway.pipeline import Pipeline
 
 HandlerOf = Callable[[ListenerOptions], grpc.GenericRpcHandler]
 """What answers the calls of a listener."""

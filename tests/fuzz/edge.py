@@ -19,12 +19,12 @@ from aiohttp import web
 from support.upstream import Upstream
 
 from gateway.app import Gateway, Settings, load
-from gateway.chain import Pipeline
 from gateway.config.resolve import Flags
 from gateway.core.call import Call, Metadata
 from gateway.core.errors import CallError
 from gateway.core.outcome import Outcome
 from gateway.core.status import Code
+from gateway.pipeline import Pipeline
 
 PROTOS = Path(__file__).parent.parent / "protos" / "shop"
 CONFIG = Path(__file__).with_name("edge.yaml")

@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 from fakes.clock import FakeClock, FakeRng
 from unit.config.conftest import Given, get, schema_of
 
-from gateway.chain import Pipeline, Surroundings, compose
+from gateway.chain import Surroundings
 from gateway.config.resolve import Resolved
 from gateway.core.call import Call, Metadata
 from gateway.core.clock import Rng
 from gateway.core.events import Event, Events
 from gateway.core.outcome import SUCCESS, Outcome
+from gateway.pipeline import Pipeline, compose
 from gateway.pipelines import Pipelines
 from gateway.upstream import Upstream
 from support.calls import Recorder

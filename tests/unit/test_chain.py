@@ -9,9 +9,9 @@ from support.calls import METHOD, Script, new_call
 from support.gateways import PROTOS, TESTS, gateway_for
 from support.upstream import Upstream, json_answer
 
-from gateway.chain import compose
 from gateway.core.call import Call, CallNext
 from gateway.core.outcome import SUCCESS, Outcome
+from gateway.pipeline import compose
 
 STREAMS = TESTS / "composition" / "protos"
 

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 from fakes.clock import FakeClock
 
-from gateway.chain import compose
 from gateway.config.address import Address
 from gateway.config.listeners import ListenerOptions
 from gateway.config.material import TlsFiles
@@ -15,6 +14,7 @@ from gateway.ingress.gate import Gate
 from gateway.ingress.handler import CallHandler
 from gateway.ingress.listener import CertificateHandler, NamedHandler, handler_for
 from gateway.ingress.unserved import UNSERVED, UnservedTarget
+from gateway.pipeline import compose
 
 LISTEN = Address("127.0.0.1", 0)
 FILES = TlsFiles(cert="cert.pem", key="key.pem")
