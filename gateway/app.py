@@ -25,6 +25,8 @@ from gateway.config.listeners import ListenerOptions, listener_doubts, listener_
 from gateway.config.rate_limit_service import described_limits
 from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
+from gateway.config.sharing import keeps_answers, keeps_records
+from gateway.config.state import state_options
 from gateway.core.call import MethodInfo
 from gateway.core.clock import Clock, Rng, SystemClock, system_rng
 from gateway.core.errors import ConfigError, Problem
@@ -49,6 +51,7 @@ from gateway.interceptors.overload.guard import OverloadGuard, OverloadOptions
 from gateway.interceptors.overload.memory import MemoryReader
 from gateway.interceptors.overload.sampler import OverloadSampler
 from gateway.pipelines import Pipelines
+from gateway.stores import Stores
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream import Upstream
 
@@ -195,12 +198,24 @@ class Gateway:
         )
         trusted = config.criticality.trusted_peers
         self._edge = Edge(loaded.document, self._clock, self._rng, self._events)
+        methods = loaded.resolved.methods
+        self._stores = Stores(
+            state_options(config.state),
+            self._clock,
+            self._rng,
+            self._events,
+            keeps_answers=keeps_answers(method.policy for method in methods),
+            keeps_records=config.state.HasField("durable")
+            or keeps_records((method.policy, method.origins) for method in methods),
+        )
         self._around = Surroundings(
             clock=self._clock,
             rng=self._rng,
             events=self._events,
             overload=guard,
             trusted=TrustedPeers(trusted) if trusted else None,
+            answers=self._stores.answers,
+            records=self._stores.records,
             **self._edge.surroundings(),
         )
         self._upstreams: dict[str, Upstream] = {}
@@ -208,7 +223,6 @@ class Gateway:
             one = Upstream(name, upstream.options(), self._clock, self._rng, self._events)
             one.connect()
             self._upstreams[name] = one
-        methods = loaded.resolved.methods
         served = list(dict.fromkeys(method.method.service for method in methods))
         health = Health(served)
         limits_served = config.rate_limit_service.enabled
@@ -311,6 +325,7 @@ class Gateway:
             if self._sampler is not None:
                 self._sampler.start()
             await self._edge.start()
+            await self._stores.start()
         except BaseException:
             await self._close()
             raise
@@ -318,6 +333,8 @@ class Gateway:
     async def stop(self) -> None:
         """Drain, then close everything."""
         await self._server.drain()
+        for end in self._around.ending:
+            await end()
         await self._close()
 
     async def _close(self) -> None:
@@ -326,6 +343,7 @@ class Gateway:
         if self._sampler is not None:
             await self._sampler.stop()
         await self._edge.stop()
+        await self._stores.stop()
         for upstream in self._upstreams.values():
             await upstream.close()
 

@@ -78,6 +78,7 @@ class Surroundings:
         credential_metadata: keys of metadata that identity providers read credentials from.
         answers: keeps answers, None where nothing is kept.
         records: keeps the keys of calls that must not happen twice, None where there are none.
+        ending: what is to be ended when no calls come any more, in its order.
     """
 
     clock: Clock
@@ -92,6 +93,7 @@ class Surroundings:
     credential_metadata: frozenset[str] = frozenset()
     answers: AnswerStore | None = None
     records: RecordStore | None = None
+    ending: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 def edge_interceptors(
@@ -282,19 +284,19 @@ def sharing_interceptors(
     found: list[Interceptor] = []
     once, cache, joint = options.deduplication, options.cache, options.coalescing
     if once is not None and around.records is not None:
-        found.append(
-            DeduplicateInterceptor(
-                once.options,
-                around.records,
-                once.key_of,
-                once.fingerprint_of,
-                once.metadata,
-                clock,
-                rng,
-                events,
-                shared.lookup,
-            )
+        deduplicate = DeduplicateInterceptor(
+            once.options,
+            around.records,
+            once.key_of,
+            once.fingerprint_of,
+            once.metadata,
+            clock,
+            rng,
+            events,
+            shared.lookup,
         )
+        around.ending.append(deduplicate.end)
+        found.append(deduplicate)
     store = around.answers
     if store is not None:
         if options.invalidation is not None:

@@ -14,11 +14,13 @@ from rich.table import Table
 from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
 
 from gateway.app import Loaded, overload_guard
-from gateway.chain import Surroundings, composed_interceptors, rest_interceptors
+from gateway.chain import Shared, Surroundings, composed_interceptors, rest_interceptors
 from gateway.config.effective import EffectiveMethod, method_options
 from gateway.config.limits.declared import DeclaredLimit
 from gateway.config.own import METHODS, own_policies, own_served
+from gateway.config.sharing import keeps_answers
 from gateway.config.shown import hide_referenced
+from gateway.config.state import state_options
 from gateway.config.upstream_credentials import caller_of
 from gateway.config.validation import Validation
 from gateway.core.call import MethodInfo
@@ -31,6 +33,7 @@ from gateway.interceptors.auth import AuthOptions
 from gateway.interceptors.rate_limit import Part
 from gateway.pipeline import Named
 from gateway.report import console
+from gateway.stores import Stores
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.encode import RequestEncoder
 from gateway.upstream import Upstream
@@ -150,25 +153,37 @@ def _shape(loaded: Loaded, method: EffectiveMethod) -> _Shape:
         identity=config.identity,
         check=None if constraints is None else constraints.violations,
     )
+    stores = Stores(
+        state_options(config.state),
+        SystemClock(),
+        system_rng(),
+        Events(),
+        keeps_answers=keeps_answers([method.policy]),
+        keeps_records=False,
+    )
     around = Surroundings(
         clock=SystemClock(),
         rng=system_rng(),
         events=Events(),
         overload=overload_guard(config),
+        answers=stores.answers,
+        records=stores.records,
         **Edge(loaded.document, SystemClock(), system_rng(), Events()).surroundings(),
     )
     composition = loaded.resolved.compositions.get(method.method.full_name)
     fallback = Named("fallback") if composition is not None and composition.fallback else None
     upstream = loaded.resolved.upstreams.get(method.upstream)
     breakers: list[str] = []
+    batched = composition is not None and composition.batch is not None
+    shared_by = Shared(batch=Named("batch") if batched else None)
     if upstream is None:
-        outer, inner = composed_interceptors(options, around, fallback)
+        outer, inner = composed_interceptors(options, around, fallback, shared_by)
     else:
         shared = Upstream(
             method.upstream, upstream.options(), around.clock, around.rng, around.events
         )
         encoder = RequestEncoder(method.bindings, JsonCodec(loaded.schema.pool))
-        outer, inner = rest_interceptors(options, encoder, shared, around, fallback)
+        outer, inner = rest_interceptors(options, encoder, shared, around, fallback, shared_by)
         breakers += [method.upstream] if shared.breaker is not None else []
         breakers += [options.breaker.name] if options.breaker is not None else []
     names = [interceptor.name for interceptor in (*outer, *inner)]

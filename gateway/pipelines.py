@@ -21,20 +21,25 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy
 
 from gateway import __version__
 from gateway.chain import (
+    Shared,
     Surroundings,
     attempt_interceptors,
     composed_interceptors,
     own_interceptors,
     rest_interceptors,
 )
+from gateway.compose.batch import BatchInterceptor
 from gateway.compose.fallback import FallbackInterceptor
 from gateway.compose.fan_out import FanOutTarget
+from gateway.compose.lookup import MethodLookup
 from gateway.compose.part import Entry
 from gateway.compose.scatter import ScatterTarget
 from gateway.config.effective import EffectiveMethod, MethodOptions, method_options
 from gateway.config.resolve import Resolved
 from gateway.config.schema import Schema
+from gateway.config.sharing import group_key
 from gateway.config.upstream_credentials import (
+    AUTHORIZATION,
     apart,
     caller_of,
     credential_options,
@@ -43,8 +48,12 @@ from gateway.config.upstream_credentials import (
 )
 from gateway.config.validation import Validation
 from gateway.config.writing import habits_of, request_options
-from gateway.core.call import Target
+from gateway.core.call import Call, Target
+from gateway.core.flight import Landing
+from gateway.downstream.credentials import Caller
+from gateway.interceptors.deduplicate import CallKey
 from gateway.pipeline import Pipeline, compose
+from gateway.transcode.canonical import Canonical
 from gateway.transcode.codec import JsonCodec
 from gateway.transcode.decode import AnswerDecoder
 from gateway.transcode.encode import EncodeInterceptor, RequestEncoder, RequestOptions
@@ -63,6 +72,7 @@ class _Way(NamedTuple):
     upstream: Upstream
     encoder: RequestEncoder
     target: Target
+    withheld: frozenset[str]
 
 
 def _with(options: RequestOptions, headers: Mapping[str, str]) -> RequestOptions:
@@ -91,6 +101,7 @@ class Pipelines:
         self._schema = schema
         self._identity = identity
         self._validation = Validation(schema)
+        self._canonical = Canonical(schema.unpacked)
         self._resolved = resolved
         self._upstreams = upstreams
         self._around = around
@@ -118,7 +129,12 @@ class Pipelines:
     def _rest(self, method: EffectiveMethod) -> Pipeline:
         way, fallback = self._way(method), self._fallback(method)
         outer, inner = rest_interceptors(
-            way.options, way.encoder, way.upstream, self._around, fallback
+            way.options,
+            way.encoder,
+            way.upstream,
+            self._around,
+            fallback,
+            self._shared(method, way.withheld),
         )
         return compose(
             method.method, outer, inner, way.target, own_interceptors(way.options, self._around)
@@ -132,6 +148,27 @@ class Pipelines:
         elsewhere = partial(self._elsewhere, method.method.full_name)
         other = partial(self._apart, method.upstream)
         return FallbackInterceptor(composition.fallback, other, elsewhere, clock, events)
+
+    def _shared(self, method: EffectiveMethod, withheld: frozenset[str]) -> Shared:
+        """Return what shares a method's answers by calling others."""
+        composition = self._resolved.compositions.get(method.method.full_name)
+        if composition is None:
+            return Shared()
+        clock, events = self._around.clock, self._around.events
+        batch = lookup = None
+        if composition.batch is not None:
+            group_of = group_key(
+                method.policy, method.method.full_name, self._around.credential_metadata, withheld
+            )
+            batch = BatchInterceptor(composition.batch, group_of, self._entry, clock, events)
+        if composition.lookup is not None:
+            ask = MethodLookup(composition.lookup, self._entry, clock)
+
+            async def look(call: Call, key: CallKey) -> Landing | None:
+                return await ask(call, key.header)
+
+            lookup = look
+        return Shared(batch=batch, lookup=lookup)
 
     def _apart(self, own: str, name: str) -> Entry:
         """Return the entry of a method that is a fallback for one of the upstream `own`."""
@@ -166,12 +203,12 @@ class Pipelines:
 
     def _way(self, method: EffectiveMethod, *, is_fallback: bool = False) -> _Way:
         """Return what sends a method to the upstream that its policy was merged for."""
-        who = self._resolved.upstreams[method.upstream].policy
-        caller, own = caller_of(who, is_fallback=is_fallback), credential_options(who)
-        fixed = own.fixed
-        identity = self._identity
-        unread = frozenset() if identity is None else unread_metadata(method.policy.auth, identity)
-        options, upstream = self._options(method), self._upstreams[method.upstream]
+        own = credential_options(self._resolved.upstreams[method.upstream].policy)
+        fixed, withheld = own.fixed, self._withheld(method, is_fallback=is_fallback)
+        upstream = self._upstreams[method.upstream]
+        # What a credential is exchanged for is its caller's: answers are kept by it.
+        unseen = withheld - {AUTHORIZATION} if own.caller is Caller.EXCHANGE else withheld
+        options = self._options(method, unseen)
         policy, output = method.policy, method.descriptor.output_type
         codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
         encoder = RequestEncoder(method.bindings, codec, _with(request_options(policy), fixed))
@@ -180,12 +217,7 @@ class Pipelines:
             headers=HeaderForwarding(
                 policy.headers.forward_request,
                 policy.headers.forward_response,
-                withheld_names(
-                    caller,
-                    self._around.credential_metadata,
-                    policy.headers.forward_request if is_fallback else (),
-                )
-                | unread,
+                withheld,
             ),
             upstream=upstream.name,
             client=upstream.client,
@@ -193,9 +225,22 @@ class Pipelines:
             pool=self._schema.pool,
             clock=self._around.clock,
         )
-        return _Way(options, upstream, encoder, rest_target(method.method, parts, output, encoder))
+        target = rest_target(method.method, parts, output, encoder)
+        return _Way(options, upstream, encoder, target, unseen)
 
-    def _options(self, method: EffectiveMethod) -> MethodOptions:
+    def _withheld(self, method: EffectiveMethod, *, is_fallback: bool) -> frozenset[str]:
+        """Return the metadata that a method's upstream is never sent."""
+        who = self._resolved.upstreams[method.upstream].policy
+        forwarded = method.policy.headers.forward_request if is_fallback else ()
+        known = self._around.credential_metadata
+        withheld = withheld_names(caller_of(who, is_fallback=is_fallback), known, forwarded)
+        if self._identity is None:
+            return withheld
+        return withheld | unread_metadata(method.policy.auth, self._identity)
+
+    def _options(
+        self, method: EffectiveMethod, withheld: frozenset[str] = frozenset()
+    ) -> MethodOptions:
         descriptor = method.descriptor.input_type
         request = self._schema.new_message(descriptor)
         constraints = self._validation.of(method.policy, descriptor)
@@ -206,6 +251,8 @@ class Pipelines:
             identity=self._identity,
             check=None if constraints is None else constraints.violations,
             catalog=self._resolved.catalog,
+            withheld=withheld,
+            canonical=self._canonical,
         )
 
     def _codec(self, max_depth: int, habits: Habits) -> JsonCodec:
@@ -244,6 +291,7 @@ class Pipelines:
             assert composition.scatter is not None
             target = ScatterTarget(composition.scatter, self._entry, clock, events)
         options, fallback = self._options(method), self._fallback(method)
-        outer, inner = composed_interceptors(options, self._around, fallback)
+        shared = self._shared(method, frozenset())
+        outer, inner = composed_interceptors(options, self._around, fallback, shared)
         own = own_interceptors(options, self._around)
         return compose(method.method, outer, inner, target, own)

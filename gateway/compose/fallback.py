@@ -69,6 +69,7 @@ class _Way:
         message = call.message if self._request is None else self._request.make(call.message)
         part = Part(call, entry.method, message, ends_at)
         part.keep_from(entry.withheld)
+        part.key_path = f"{call.key_path}/{self.name}"
         outcome = await part.run(entry.run, clock)
         if outcome.error is None and self._response is not None:
             said = entry.response_type.FromString(part.answer)
@@ -121,7 +122,7 @@ class FallbackInterceptor:
         timeout_s, share = options.primary_timeout_s, self._shares.primary
         ends_at = primary_ends_at(timeout_s, clock.now(), call.deadline_at, share)
         part = Part(call, call.method, call.message, ends_at)
-        part.added_headers = call.added_headers
+        part.added_headers, part.repeatable = call.added_headers, call.repeatable
         outcome = await part.run(call_next, clock)
         error = outcome.error
         if error is None:

@@ -182,6 +182,7 @@ class FanOutTarget:
         call = gathering.call
         ends_at = min(gathering.ends_at, gathering.now + options.timeout_s)
         part = Part(call, entry.method, options.request.make(call.message), ends_at)
+        part.key_path = f"{call.key_path}/{options.field}"
         gathering.parts[index] = part
         outcome = await part.run(entry.run, self._clock)
         error = gathering.tally.ended(index, outcome)

@@ -146,6 +146,7 @@ class ScatterTarget:
                 options.of_request.fill(batch.call.message, message)
             ends_at = min(batch.ends_at, now + options.item_timeout_s)
             part = Part(batch.call, entry.method, message, ends_at)
+            part.key_path = f"{batch.call.key_path}/{options.results}[{index}]"
             batch.outcomes[index] = outcome = await part.run(entry.run, clock)
             if outcome.error is None:
                 batch.answers[index] = part.answer

@@ -71,6 +71,27 @@ _METHOD = {
         "encoding": "HEX",
         "max_remembered": 100_000,
     },
+    "deduplication": {
+        "metadata": "idempotency-key",
+        "required": False,
+        "across_callers": False,
+        "retention": "86400s",
+        "replay": True,
+        "on_unknown": "HOLD",
+        "header": "idempotency-key",
+        "max_completion": "120s",
+    },
+    "cache": {
+        "stale_while_revalidate": "0s",
+        "stale_if_error": "0s",
+        "negative_ttl": "0s",
+        "shared": False,
+        "respect_headers": True,
+        "jitter": 0.1,
+        "max_answer_bytes": 1024 * 1024,
+    },
+    "coalescing": {"window": "0s", "shared": False, "max_flights": 10_000},
+    "batch": {"window": "0.005s", "max_keys": 100, "shared": False},
     "headers": {
         "forward_request": [
             "authorization",

@@ -44,6 +44,7 @@ _MAY_BE_FILE = frozenset(
         "seawall.policy.v1.OAuth2Credentials.client_id",
         "seawall.policy.v1.OAuth2Credentials.client_secret",
         "seawall.config.v1.State.shared",
+        "seawall.config.v1.State.durable",
     )
 )
 _DURATION = re.compile(r"([0-9]{1,12})(\.[0-9]{1,9})?s")
@@ -56,7 +57,9 @@ _INTEGERS = {
     _F.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     _F.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
-_SECRET_PLACES = frozenset(("credentials", "secrets", "api_keys", "set", "query", "shared"))
+_SECRET_PLACES = frozenset(
+    ("credentials", "secrets", "api_keys", "set", "query", "shared", "durable")
+)
 """Keys below which a value may be a secret."""
 _MERGE_KEY = "tag:yaml.org,2002:merge"
 

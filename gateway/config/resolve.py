@@ -37,6 +37,7 @@ from gateway.config.promises import Promises
 from gateway.config.protection import key_mistakes
 from gateway.config.schema import Schema
 from gateway.config.services import bind_methods, check_names, choose_services, missing_bodies
+from gateway.config.sharing import effective_sharing_mistakes
 from gateway.config.state import state_doubts
 from gateway.config.upstream_credentials import credential_conflicts
 from gateway.config.upstreams import DEFAULT_UPSTREAM as DEFAULT_UPSTREAM
@@ -215,6 +216,14 @@ def _file_doubts(document: Document, methods: Sequence[EffectiveMethod]) -> Iter
 def _merged_mistakes(effective: EffectiveMethod) -> Iterator[Mistake]:
     """Yield what is wrong with a method's policy once all levels are merged."""
     policy, request = effective.policy, effective.descriptor.input_type
+    method = effective.method
+    yield from effective_sharing_mistakes(
+        policy,
+        effective.origins,
+        request,
+        reads_only=effective.reads_only,
+        unary=not (method.client_streaming or method.server_streaming),
+    )
     yield from key_mistakes(policy, request)
     one_body = effective.method.client_streaming and (
         effective.sends_one_body or not effective.method.server_streaming

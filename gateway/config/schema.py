@@ -146,6 +146,18 @@ class Schema:
         """Return the message class of `descriptor`."""
         return message_factory.GetMessageClass(descriptor)
 
+    def unpacked(self, type_url: str, value: bytes) -> Message | None:
+        """Return what a google.protobuf.Any holds, None where its type is not known here.
+
+        Raises:
+            DecodeError: it is damaged.
+        """
+        try:
+            descriptor = self.pool.FindMessageTypeByName(type_url.rpartition("/")[2])
+        except KeyError:
+            return None
+        return self.new_message(descriptor).FromString(value)
+
     def where_service(self, service: ServiceDescriptor) -> str:
         """Return "file:line" of a service, or the file where the line is not known."""
         return self._where(service.file.name, (6, service.index))

@@ -9,17 +9,25 @@ Rules:
 
 import ipaddress
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seawall.config.v1.config_pb2 import State
 
 from gateway.config.values import Mistake, seconds
+from gateway.state.breaker import StoreBreakerOptions
+from gateway.state.durable.url import DurableUrl, PostgresUrl, parse_durable_url
 from gateway.state.redis_url import RedisUrl, parse_redis_url
 
-MAY_BE_FILE = frozenset(("seawall.config.v1.State.shared",))
+MAY_BE_FILE = frozenset(("seawall.config.v1.State.shared", "seawall.config.v1.State.durable"))
 """Fields that take "file:PATH"."""
 MEMORY = "memory://"
 _DEFAULT_LIMIT_TIMEOUT_S = 0.005
+_DEFAULT_DURABLE_TIMEOUT_S = 2.0
+_DEFAULT_CACHE_TIMEOUT_S = 0.050
+_DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
+_DEFAULT_BREAKER = StoreBreakerOptions()
+_MAX_TIMEOUT_S = 60.0
+_LEAST_CACHE_BYTES, _MOST_CACHE_BYTES = 1024 * 1024, 2**40
 _MIN_LIMIT_TIMEOUT_S, _MAX_LIMIT_TIMEOUT_S = 0.001, 1.0
 
 
@@ -30,10 +38,20 @@ class StateOptions:
     Args:
         shared: None where each process counts for itself.
         limit_timeout_s: seconds for one question about limits.
+        durable: None for the default place (gateway.state.durable.url).
+        durable_timeout_s: seconds for one question of the durable store.
+        cache_timeout_s: seconds for one question about cached answers.
+        cache_max_bytes: of cached answers in memory.
+        breaker: of each store.
     """
 
     shared: RedisUrl | None = None
     limit_timeout_s: float = _DEFAULT_LIMIT_TIMEOUT_S
+    durable: DurableUrl | None = None
+    durable_timeout_s: float = _DEFAULT_DURABLE_TIMEOUT_S
+    cache_timeout_s: float = _DEFAULT_CACHE_TIMEOUT_S
+    cache_max_bytes: int = _DEFAULT_CACHE_BYTES
+    breaker: StoreBreakerOptions = field(default_factory=StoreBreakerOptions)
 
 
 def state_options(state: State) -> StateOptions:
@@ -42,6 +60,14 @@ def state_options(state: State) -> StateOptions:
     return StateOptions(
         shared=None if _is_memory(state) else parse_redis_url(state.shared),
         limit_timeout_s=timeout_s or _DEFAULT_LIMIT_TIMEOUT_S,
+        durable=parse_durable_url(state.durable) if state.durable else None,
+        durable_timeout_s=seconds(state.durable_timeout) or _DEFAULT_DURABLE_TIMEOUT_S,
+        cache_timeout_s=seconds(state.cache_timeout) or _DEFAULT_CACHE_TIMEOUT_S,
+        cache_max_bytes=state.cache_max_bytes or _DEFAULT_CACHE_BYTES,
+        breaker=StoreBreakerOptions(
+            failures=state.breaker_failures or _DEFAULT_BREAKER.failures,
+            window_s=seconds(state.breaker_window) or _DEFAULT_BREAKER.window_s,
+        ),
     )
 
 
@@ -60,6 +86,25 @@ def state_mistakes(state: State) -> Iterator[Mistake]:
                 f"must be {_MIN_LIMIT_TIMEOUT_S}s to {_MAX_LIMIT_TIMEOUT_S:g}s, found "
                 f"{timeout_s:g}s: calls wait so long when the store is slow",
             )
+    yield from _durable_mistakes(state)
+
+
+def _durable_mistakes(state: State) -> Iterator[Mistake]:
+    if state.durable:
+        try:
+            parse_durable_url(state.durable)
+        except ValueError as error:
+            yield "durable", str(error)
+    elif state.HasField("durable"):
+        yield "durable", "is empty; leave it out for the default place"
+    for name in ("durable_timeout", "cache_timeout"):
+        if state.HasField(name) and not 0.001 <= seconds(getattr(state, name)) <= _MAX_TIMEOUT_S:
+            yield name, f"must be 0.001s to {_MAX_TIMEOUT_S:g}s"
+    size = state.cache_max_bytes
+    if state.HasField("cache_max_bytes") and not _LEAST_CACHE_BYTES <= size <= _MOST_CACHE_BYTES:
+        yield "cache_max_bytes", f"must be {_LEAST_CACHE_BYTES} to {_MOST_CACHE_BYTES}"
+    if state.HasField("breaker_failures") and not 1 <= state.breaker_failures <= 10_000:
+        yield "breaker_failures", "must be 1 to 10000"
 
 
 def state_doubts(state: State, referenced: Set[str] = frozenset()) -> Iterator[Mistake]:
@@ -69,6 +114,7 @@ def state_doubts(state: State, referenced: Set[str] = frozenset()) -> Iterator[M
         state: without mistakes.
         referenced: values that came from the environment or a file.
     """
+    yield from _durable_doubts(state, referenced)
     shared = state_options(state).shared
     if shared is None:
         if state.HasField("limit_timeout"):
@@ -85,6 +131,22 @@ def state_doubts(state: State, referenced: Set[str] = frozenset()) -> Iterator[M
         yield (
             "shared",
             "the password travels in the open to another machine; rediss:// encrypts it",
+        )
+
+
+def _durable_doubts(state: State, referenced: Set[str]) -> Iterator[Mistake]:
+    durable = state_options(state).durable
+    if not isinstance(durable, PostgresUrl) or not durable.password:
+        return
+    if state.durable not in referenced:
+        yield (
+            "durable",
+            "the password stands in the file itself; ${NAME} or file:PATH keep it out of there",
+        )
+    if not durable.tls and not all(_is_this_machine(host) for host, _ in durable.endpoints):
+        yield (
+            "durable",
+            "the password may travel in the open to another machine; sslmode=require encrypts it",
         )
 
 

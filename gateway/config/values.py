@@ -18,6 +18,8 @@ _MAY_BE_ZERO = frozenset(
         *("deadline.margin", "retry.initial_backoff", "retry.max_retry_after", "wait", "grace"),
         *("hedge.min_delay", "bulkhead.max_wait", "fan_out.reserve", "scatter.reserve"),
         "providers.*.jwt.leeway",
+        *("cache.ttl", "cache.ttl_by.*", "cache.stale_while_revalidate", "cache.stale_if_error"),
+        *("cache.negative_ttl", "coalescing.window", "batch.window", "deduplication.window"),
     )
 )
 """Durations that may be 0s; no duration may be less."""
@@ -69,6 +71,10 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "pacing.requests": (1, 1_000_000),
     "pacing.burst": (1, 1_000_000),
     "pacing.max_queued": (0, 1_000_000),
+    "cache.jitter": (0, 0.5),
+    "cache.max_answer_bytes": (1, 2**31 - 1),
+    "coalescing.max_flights": (1, 1_000_000),
+    "batch.max_keys": (2, 10_000),
     "max_memory_share": (0.1, 1),
 }
 _NOT_MORE_THAN = (

@@ -101,6 +101,7 @@ class Call:
         "peer",
         "prepared",
         "previous_attempts",
+        "repeatable",
         "request",
         "requests",
         "requests_spent",
@@ -161,6 +162,8 @@ class Call:
         """Whether its rate limits have decided on it."""
         self.criticality = Criticality.CRITICAL
         """How important it is, from the arrival interceptor on."""
+        self.repeatable = False
+        """Whether the upstream knows it again: it may be sent twice, whatever its method is."""
         self.previous_attempts = 0
         """Times that the caller says it has sent this call before (gRFC A6)."""
         self.endpoint: Endpoint | None = None

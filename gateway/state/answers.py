@@ -17,6 +17,8 @@ from gateway.core.flight import Landing
 
 ALL: Final = "*"
 """The tag of every entry."""
+MARK_LIFE_S: Final = 60 * 86_400
+"""Seconds that a mark is kept; entries live no longer."""
 Marks = tuple[str, ...]
 """Of tags, in their order."""
 

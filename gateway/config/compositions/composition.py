@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from google.protobuf.descriptor import MethodDescriptor
 from seawall.policy.v1.policy_pb2 import MethodPolicy
 
+from gateway.compose.batch import BatchOptions
 from gateway.compose.chain import FallbackOptions
 from gateway.compose.fan_out import FanOutOptions
+from gateway.compose.lookup import LookupOptions
 from gateway.compose.scatter import ScatterOptions
 from gateway.config.compositions.chains import fallback_options
 from gateway.config.compositions.circles import circles
+from gateway.config.compositions.once import (
+    batch_options,
+    is_batched,
+    is_looked_up,
+    lookup_options,
+)
 from gateway.config.compositions.parallel import fan_out_options, scatter_options
 from gateway.config.compositions.place import Place, Served
 from gateway.config.effective import EffectiveMethod
@@ -26,6 +34,8 @@ class Composition:
         fan_out: makes its answer of others'.
         scatter: makes its answer of one other's.
         fallback: answers when it does not.
+        batch: makes single reads of it in bulk.
+        lookup: finds out what became of a call of it.
         idempotent: whether it is, as a whole.
         calls: full names of the methods that it calls, each once.
     """
@@ -33,6 +43,8 @@ class Composition:
     fan_out: FanOutOptions | None = None
     scatter: ScatterOptions | None = None
     fallback: FallbackOptions | None = None
+    batch: BatchOptions | None = None
+    lookup: LookupOptions | None = None
     idempotent: bool
     calls: tuple[str, ...]
 
@@ -98,8 +110,8 @@ def _composition(
 ) -> Composition | None:
     policy = place.policy
     made = [name for name in ("fan_out", "scatter") if policy.HasField(name)]
-    falls_back = _falls_back(place)
-    if not made and not falls_back:
+    falls_back, batched, looked_up = _falls_back(place), is_batched(place), is_looked_up(place)
+    if not (made or falls_back or batched or looked_up):
         return None
     for name in made:
         if place.effective.bindings:
@@ -114,6 +126,8 @@ def _composition(
         fan_out=fan_out_options(place) if "fan_out" in made else None,
         scatter=scatter_options(place) if "scatter" in made else None,
         fallback=fallback_options(place, idempotent.of) if falls_back else None,
+        batch=batch_options(place) if batched else None,
+        lookup=lookup_options(place) if looked_up else None,
         idempotent=idempotent.of(place.effective),
         calls=calls,
     )
@@ -133,6 +147,10 @@ def _calls(place: Place) -> Iterator[str]:
         yield branch.method
     if policy.scatter.method:
         yield policy.scatter.method
+    if is_batched(place):
+        yield policy.batch.method
+    if is_looked_up(place) and policy.deduplication.lookup.method:
+        yield policy.deduplication.lookup.method
     if _falls_back(place):
         for step in policy.fallback.steps:
             if step.method:
@@ -141,7 +159,10 @@ def _calls(place: Place) -> Iterator[str]:
 
 def _kind(place: Place) -> str:
     policy = place.policy
-    return next((name for name in ("fan_out", "scatter") if policy.HasField(name)), "fallback")
+    kinds = (name for name in ("fan_out", "scatter") if policy.HasField(name))
+    if (made := next(kinds, "")) or _falls_back(place):
+        return made or "fallback"
+    return "batch" if is_batched(place) else "deduplication.lookup"
 
 
 class _Idempotency:

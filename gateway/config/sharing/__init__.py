@@ -9,15 +9,45 @@ Rules:
 3. Fields are there, and can be what they are said to be.
 """
 
+from collections.abc import Iterable
+
+from seawall.policy.v1.policy_pb2 import MethodPolicy
+
+from gateway.config.merge import Origins
 from gateway.config.sharing.cache import (
     DeclaredCache,
     cache_options,
     cached_doubts,
     invalidation_tags,
+    is_cached,
 )
-from gateway.config.sharing.coalescing import DeclaredCoalescing, coalescing_options
+from gateway.config.sharing.coalescing import (
+    DeclaredCoalescing,
+    coalescing_options,
+    group_key,
+    is_said,
+)
 from gateway.config.sharing.deduplication import DeclaredDeduplication, deduplication_options
 from gateway.config.sharing.mistakes import effective_sharing_mistakes, sharing_mistakes
+
+
+def keeps_answers(policies: Iterable[MethodPolicy]) -> bool:
+    """Tell whether any of the merged policies keeps answers, or makes kept ones old."""
+    return any(
+        is_cached(policy)
+        or invalidation_tags(policy) is not None
+        or (policy.coalescing.after_write and not policy.coalescing.disabled)
+        for policy in policies
+    )
+
+
+def keeps_records(policies: Iterable[tuple[MethodPolicy, Origins]]) -> bool:
+    """Tell whether any level speaks of calls that must not happen twice."""
+    return any(
+        is_said(origins, "deduplication") and not policy.deduplication.disabled
+        for policy, origins in policies
+    )
+
 
 __all__ = [
     "DeclaredCache",
@@ -28,6 +58,9 @@ __all__ = [
     "coalescing_options",
     "deduplication_options",
     "effective_sharing_mistakes",
+    "group_key",
     "invalidation_tags",
+    "keeps_answers",
+    "keeps_records",
     "sharing_mistakes",
 ]

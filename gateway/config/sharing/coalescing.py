@@ -56,6 +56,17 @@ def coalescing_options(
     )
 
 
+def group_key(
+    policy: MethodPolicy, name: str, of_identity: Set[str], withheld: Set[str]
+) -> ShareKey:
+    """Return what tells which single reads may be made by one bulk call: all but their key."""
+    said = policy.batch
+    metadata = counted_metadata(
+        policy.headers.forward_request, (), of_identity, withheld=withheld, shared=said.shared
+    )
+    return ShareKey(f"{name} batch", metadata, by_caller=not said.shared, ignored=(said.key,))
+
+
 def is_said(origins: Origins, mechanism: str) -> bool:
     """Tell whether any level but the built-in one speaks of a mechanism."""
     return any(

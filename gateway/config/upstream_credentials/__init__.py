@@ -27,6 +27,7 @@ from gateway.config.upstream_credentials.mistakes import (
     merged_credential_mistakes,
 )
 from gateway.config.upstream_credentials.options import (
+    AUTHORIZATION,
     MAY_BE_FILE,
     apart,
     caller_of,
@@ -38,6 +39,7 @@ from gateway.config.upstream_credentials.options import (
 from gateway.config.upstream_credentials.said import hide_credentials
 
 __all__ = [
+    "AUTHORIZATION",
     "MAY_BE_FILE",
     "apart",
     "caller_of",

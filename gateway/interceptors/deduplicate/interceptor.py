@@ -282,6 +282,7 @@ class DeduplicateInterceptor:
         """Make the call, and record its end."""
         if self._options.header and key.header:
             call.added_headers = {self._options.header: key.header}
+            call.repeatable = self._options.on_unknown is OnUnknown.RESEND
         beat = self._claims.keep(key.record, token)
         try:
             outcome = await call_next(call)

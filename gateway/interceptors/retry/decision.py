@@ -58,6 +58,7 @@ def decide(
     deadline_at: float,
     drawn_s: float,
     spent: bool = False,
+    repeatable_call: bool = False,
 ) -> Decision:
     """Return whether a failed attempt is repeated, and after how long.
 
@@ -70,6 +71,7 @@ def decide(
         deadline_at: of the call.
         drawn_s: the backoff drawn for this retry.
         spent: messages of the caller's stream are gone.
+        repeatable_call: the upstream knows the call again, by its idempotency key.
     """
     if not repeatable(error, options.retryable_http_statuses):
         return _NO
@@ -77,7 +79,7 @@ def decide(
         return Decision(None, "part of the answer was already delivered")
     if spent:
         return Decision(None, "part of the caller's stream was already sent")
-    if error.sent not in _SAFE and not options.idempotent:
+    if error.sent not in _SAFE and not (options.idempotent or repeatable_call):
         return Decision(None, "the method is not idempotent and the upstream may have acted")
     if attempts >= options.max_attempts:
         counted = f"all {attempts} attempts are" if attempts > 1 else "the only attempt is"

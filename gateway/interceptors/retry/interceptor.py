@@ -94,6 +94,7 @@ class RetryInterceptor:
             deadline_at=call.deadline_at,
             drawn_s=drawn_s,
             spent=call.requests_spent,
+            repeatable_call=call.repeatable,
         )
         if (
             decision.delay_s is not None

@@ -16,10 +16,8 @@ from uuid import uuid4
 
 from aiocache.base import BaseCache
 
-from gateway.state.answers import ALL, AnswerStore, Entry, Found, Marks
+from gateway.state.answers import ALL, MARK_LIFE_S, AnswerStore, Entry, Found, Marks
 
-MARK_LIFE_S: Final = 60 * 86_400
-"""Seconds; entries live no longer."""
 _ENTRY: Final = "seawall:answer:"
 _MARK: Final = "seawall:tag:"
 _SHORTEST_S: Final = 0.001

@@ -5,8 +5,8 @@ from fakes.clock import FakeClock
 
 from gateway.core.flight import Landing
 from gateway.core.outcome import SUCCESS
-from gateway.state.answers import ALL, Entry
-from gateway.state.cache.answers import MARK_LIFE_S, CachedAnswers
+from gateway.state.answers import ALL, MARK_LIFE_S, Entry
+from gateway.state.cache.answers import CachedAnswers
 from gateway.state.cache.memory import BoundedMemoryCache
 
 
