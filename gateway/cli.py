@@ -305,14 +305,23 @@ def key(
         list[str] | None,
         typer.Option("--role", metavar="ROLE", help="What the caller may do; repeatable."),
     ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="WHEN",
+            help="From when on it is refused: 90d, 2027-01-31 or 2027-01-31T12:00:00Z. "
+            "Default: never.",
+        ),
+    ] = None,
     output: Format = OutputFormat.TABLE,
 ) -> None:
     """Make an API key, and print it once with what the configuration needs of it.
 
-    Example: seawall key billing --role admin
+    Example: seawall key billing --role admin --expires 90d
     """
     with _mistakes_told():
-        report.new_api_key(caller, role or [], as_json=output is OutputFormat.JSON)
+        report.new_api_key(caller, role or [], expires, as_json=output is OutputFormat.JSON)
 
 
 @app.command()

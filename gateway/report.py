@@ -15,7 +15,8 @@ from seawall.policy.v1.policy_pb2 import AuthPolicy
 
 from gateway import __version__
 from gateway.app import Loaded
-from gateway.config.identity.key import key_mistakes
+from gateway.config.identity.key import expiry_of, key_mistakes
+from gateway.core.clock import SystemClock
 from gateway.core.errors import ConfigError, Problem
 from gateway.interceptors.auth import new_key
 
@@ -145,18 +146,33 @@ def routes(loaded: Loaded, *, as_json: bool) -> None:
     _left_out(loaded)
 
 
-def new_api_key(caller: str, roles: Sequence[str], *, as_json: bool) -> None:
+def new_api_key(caller: str, roles: Sequence[str], expires: str | None, *, as_json: bool) -> None:
     """Make a key, and print it and its entry of `identity.providers.NAME.api_keys.keys`.
 
+    Args:
+        caller: whose it is.
+        roles: of the caller.
+        expires: an instant, a date, or how long from now ("90d"); None for never.
+        as_json: for machines.
+
     Raises:
-        ConfigError: caller or roles cannot be such.
+        ConfigError: one of them cannot be such.
     """
     key, digest = new_key()
     entry = ApiKey(caller=caller, sha256=digest, roles=roles)
+    if expires is not None:
+        try:
+            entry.expires = expiry_of(expires, SystemClock().wall())
+        except ValueError as error:
+            raise ConfigError.one("--expires", str(error)) from None
     if wrong := list(key_mistakes(entry)):
         raise ConfigError([Problem("", f"{path}: {text}") for path, text in wrong])
     if as_json:
-        print(json.dumps({"key": key, "caller": caller, "sha256": digest, "roles": list(roles)}))
+        told: dict[str, Any] = {
+            "key": key, "caller": caller, "sha256": digest, "roles": list(roles),
+            **({"expires": entry.expires} if entry.expires else {}),
+        }
+        print(json.dumps(told))
         return
     print(f"key: {key}")
     print("It is shown this once; the gateway needs its hash only. In a file of keys, or in")
@@ -166,3 +182,5 @@ def new_api_key(caller: str, roles: Sequence[str], *, as_json: bool) -> None:
     print(f"    sha256: {digest}")
     if roles:
         print(f"    roles: {json.dumps(list(roles))}")
+    if entry.expires:
+        print(f"    expires: {json.dumps(entry.expires)}")

@@ -371,3 +371,15 @@ def test_explain_knows_the_gateways_own_methods(tmp_path: Path) -> None:
     assert told["rate_limits"] == ["grpc.health.v1.Health:probes"]
     other = seawall("explain", "seawall.admin.v1.AdminService/ListUpstreams", *SHOP)
     assert other.exit_code == 1, "it is not served"
+
+
+def test_a_key_may_have_an_end() -> None:
+    found = json.loads(answer("key", "billing", "--expires", "2099-01-31", "--format", "json"))
+    assert found["expires"] == "2099-01-31T00:00:00Z"
+    printed = answer("key", "billing", "--expires", "90d")
+    assert re.search(r'^    expires: "20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"$', printed, re.MULTILINE)
+    done = seawall("key", "billing", "--expires", "soon")
+    assert done.exit_code == 1
+    assert "write a date (2027-01-31)" in done.stderr
+    past = seawall("key", "billing", "--expires", "2020-01-01")
+    assert "not in the future" in past.stderr

@@ -71,9 +71,12 @@ def test_ports_and_probes_are_those_of_the_configuration(
     objects: dict[str, Any], container: dict[str, Any], document: Document
 ) -> None:
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert document.config.listen == f"0.0.0.0:{ports['grpc']}"
+    callers, probes = document.config.listeners
+    assert callers.listen == f"0.0.0.0:{ports['grpc']}"
+    assert probes.listen == f"0.0.0.0:{ports['probes']}"
+    assert list(probes.services) == ["grpc.health.v1.Health"]
     assert document.config.ops_listen == f"0.0.0.0:{ports['ops']}"
-    assert container["readinessProbe"]["grpc"]["port"] == ports["grpc"]
+    assert container["readinessProbe"]["grpc"]["port"] == ports["probes"]
     for probe, path in (("livenessProbe", "/livez"), ("startupProbe", "/readyz")):
         assert container[probe]["httpGet"] == {"path": path, "port": "ops"}
     (port,) = objects["Service"]["spec"]["ports"]
