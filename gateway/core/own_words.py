@@ -83,6 +83,23 @@ OWN_WORDS: Mapping[Reason, Words] = {
         ),
         (Reason.IDENTITY_UNAVAILABLE, "Who calls cannot be looked up", ""),
         (Reason.STORE_UNAVAILABLE, "A store that the gateway needs does not answer", ""),
+        (Reason.IN_PROGRESS, "An equal call is in progress", ""),
+        (Reason.DUPLICATE, "An equal call was made a moment ago", "Nothing is to be done."),
+        (
+            Reason.OUTCOME_UNKNOWN,
+            "Nobody knows whether it was done",
+            "Find out whether it was done, or ask the operators of the gateway.",
+        ),
+        (
+            Reason.KEY_REUSED,
+            "The idempotency key was used for something else",
+            "Use a new key for a new request.",
+        ),
+        (
+            Reason.KEY_REQUIRED,
+            "The idempotency key is missing",
+            "Send a key, the same one whenever you repeat the call.",
+        ),
     )
 }
 

@@ -49,8 +49,6 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_OUTCOME_UNKNOWN: _ClassVar[Reason]
     REASON_KEY_REUSED: _ClassVar[Reason]
     REASON_KEY_REQUIRED: _ClassVar[Reason]
-    REASON_OPERATION_UNKNOWN: _ClassVar[Reason]
-    REASON_ATTEMPTS_SPENT: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_UPSTREAM_STATUS: Reason
 REASON_UPSTREAM_UNRESOLVED: Reason
@@ -87,8 +85,6 @@ REASON_DUPLICATE: Reason
 REASON_OUTCOME_UNKNOWN: Reason
 REASON_KEY_REUSED: Reason
 REASON_KEY_REQUIRED: Reason
-REASON_OPERATION_UNKNOWN: Reason
-REASON_ATTEMPTS_SPENT: Reason
 ENTRY_FIELD_NUMBER: _ClassVar[int]
 entry: _descriptor.FieldDescriptor
 
