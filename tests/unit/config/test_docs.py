@@ -56,6 +56,31 @@ EDGE = (
 )
 
 
+KEPT = (
+    "enum Kind { KIND_UNSPECIFIED = 0; CARD = 1; }\n"
+    "message GetOrderRequest { string id = 1; Kind kind = 2; string trace = 3; }\n"
+    "message OrderOf { Item order = 1; }\n"
+    "message Ids { repeated string ids = 1; }\n"
+    "message Found { string id = 1; Item order = 2; }\n"
+    "message FoundOrders { repeated Found found = 1; }\n"
+    "message Find { string reference = 1; }\n"
+    "message Pay { string id = 1; string request_id = 2; }\n"
+    "service Orders {\n"
+    + "".join(
+        f"rpc {name}({takes}) returns ({gives}) {{ option (google.api.http) = {{{rule}}}; }}\n"
+        for name, takes, gives, rule in (
+            ("GetOrder", "GetOrderRequest", "OrderOf", 'get: "/v1/orders/{id}"'),
+            ("BatchGetOrders", "Ids", "FoundOrders", 'get: "/v1/orders:batch"'),
+            ("ListOrders", "Find", "FoundOrders", 'get: "/v1/orders"'),
+            ("FindOrder", "Find", "OrderOf", 'get: "/v1/orders:find"'),
+            ("CreateOrder", "Item", "OrderOf", 'post: "/v1/orders" body: "*"'),
+            ("PayOrder", "Pay", "OrderOf", 'post: "/v1/orders/{id}:pay" body: "*"'),
+        )
+    )
+    + "}\n"
+)
+
+
 def block(language: str, number: int = 0) -> str:
     found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     text: str = found[number]
@@ -111,12 +136,20 @@ def test_the_example_of_the_edge_serves(given: Given) -> None:
     assert [str(listener.listen) for listener in listeners] == ["0.0.0.0:50051", "0.0.0.0:50052"]
 
 
+def test_the_example_of_kept_answers_serves(given: Given) -> None:
+    document = given.document(block("yaml", 2))
+    flags = Flags(upstreams={"": "http://orders"})
+    resolved = resolve(schema_of(KEPT), document, flags, {})
+    assert [str(problem) for problem in resolved.warnings] == []
+
+
 def test_the_example_has_every_field(example: Resolved, given: Given) -> None:
     said = [
         json_format.MessageToDict(config, preserving_proto_field_name=True)
         for config in (
             read_document(given.folder / "seawall.yaml", {}).config,
             edge_document(given).config,
+            given.document(block("yaml", 2)).config,
         )
     ]
 
