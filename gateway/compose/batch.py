@@ -31,10 +31,12 @@ from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.events import BatchSent, CallBatched, Events
 from gateway.core.flight import Flight, FlightCall
 from gateway.core.outcome import SUCCESS, Outcome, failed
-from gateway.core.status import Code
+from gateway.core.status import code_for_http
 
 MAX_BATCHES: Final = 10_000
 _MOST_QUOTED: Final = 100
+_NOT_FOUND: Final = 404
+"""What a single read of an item that is not there would be answered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -231,9 +233,10 @@ class BatchInterceptor:
     def _missing(self, key: Any) -> CallError:
         shown = str(key)[:_MOST_QUOTED]
         return CallError(
-            Code.NOT_FOUND,
+            code_for_http(_NOT_FOUND, {}),
             Reason.UPSTREAM_STATUS,
             f"{self._options.method} answered without an item for {shown!r}",
             origin=Origin.UPSTREAM,
             sent=Sent.ANSWERED,
+            http_status=_NOT_FOUND,
         )
