@@ -28,6 +28,7 @@ from gateway.core.events import (
     MaterialChanged,
     OverloadChanged,
     PacingChanged,
+    RecordUnknown,
     RetryScheduled,
     StoreChanged,
     UpstreamReachability,
@@ -129,6 +130,8 @@ class AccessLog:
             if isinstance(event, BreakerChanged):
                 fields["breaker"] = fields.pop("name")
             self._writer(event)(name, **fields)
+        elif isinstance(event, RecordUnknown):
+            self._log.warning("outcome_unknown", method=event.call.method.full_name)
         elif isinstance(event, LimitExceeded) and event.shadow:
             method = event.call.method.full_name
             self._log.info("limit", method=method, limit=event.limit, shadow=True)

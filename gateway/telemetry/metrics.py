@@ -40,6 +40,7 @@ from gateway.core.outcome import Kind
 from gateway.core.state import UpstreamState
 from gateway.core.status import Code
 from gateway.telemetry.edge import EdgeMetrics
+from gateway.telemetry.sharing import SharingMetrics
 from gateway.telemetry.upstreams import upstream_metrics
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -85,6 +86,7 @@ class Metrics:
         self._transitions: dict[tuple[str, str, str], int] = defaultdict(int)
         self._least = Criticality.SHEDDABLE
         self._edge = EdgeMetrics()
+        self._sharing = SharingMetrics()
         self._takers: dict[type, Callable[..., None]] = {
             CallEnded: self._call_ended,
             AttemptEnded: self._attempt_ended,
@@ -98,6 +100,7 @@ class Metrics:
             BreakerChanged: self._breaker_changed,
             OverloadChanged: self._overload_changed,
             **self._edge.takers,
+            **self._sharing.takers,
         }
 
     def page(self) -> bytes:
@@ -187,6 +190,7 @@ class Metrics:
             int(self._least),
         )
         yield from self._edge.collect()
+        yield from self._sharing.collect()
         yield from upstream_metrics(list(self._upstreams()), self._transitions)
 
 
