@@ -168,7 +168,7 @@ async def test_stale_is_served_while_it_is_asked_for_anew(tmp_path: Path) -> Non
         assert {(number, told["seawall-cache"]) for number, told in found} == {(0, "stale")}
         here.shop.gate.set()
         for _ in range(100):
-            number, told = await here.get()
+            number, _ = await here.get()
             if number == 7:
                 break
             await asyncio.sleep(0.01)
