@@ -169,7 +169,10 @@ def new_api_key(caller: str, roles: Sequence[str], expires: str | None, *, as_js
         raise ConfigError([Problem("", f"{path}: {text}") for path, text in wrong])
     if as_json:
         told: dict[str, Any] = {
-            "key": key, "caller": caller, "sha256": digest, "roles": list(roles),
+            "key": key,
+            "caller": caller,
+            "sha256": digest,
+            "roles": list(roles),
             **({"expires": entry.expires} if entry.expires else {}),
         }
         print(json.dumps(told))
