@@ -1,4 +1,4 @@
-"""A burst of calls over two processes, with built-in settings: hardly more pass than are allowed."""
+"""A burst of calls over two processes, with built-in settings: counted in the store."""
 
 import asyncio
 from pathlib import Path
