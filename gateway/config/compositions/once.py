@@ -108,6 +108,12 @@ def _shared(single: Any, bulk: Any, said: Any) -> dict[str, str]:
 def lookup_options(place: Place) -> LookupOptions | None:
     """Return the options of a lookup, None where it cannot be built."""
     said = place.policy.deduplication.lookup
+    if not said.method:
+        place.add(
+            "deduplication.on_unknown",
+            "LOOKUP needs deduplication.lookup.method: which method tells what became of a call",
+        )
+        return None
     called = place.called("deduplication.lookup.method", said.method)
     if called is None:
         return None

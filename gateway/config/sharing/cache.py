@@ -130,7 +130,7 @@ def cached_doubts(policy: MethodPolicy) -> Iterator[Mistake]:
     """Yield what a merged policy says of answers that are kept, and hardly means."""
     cache = policy.cache
     if not is_cached(policy):
-        said = [field.name for field, _ in cache.ListFields() if field.name in ("tags", "shared")]
+        said = [name for name in ("tags", "shared") if getattr(cache, name)]
         if said and not cache.disabled:
             yield f"cache.{said[0]}", "has no effect: cache.ttl is not said, so nothing is kept"
         return

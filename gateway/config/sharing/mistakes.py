@@ -50,9 +50,9 @@ def _deduplication_mistakes(said: DeduplicationPolicy) -> Iterator[Mistake]:
             "deduplication.metadata",
             "a key of metadata has a name; `disabled: true` turns it off",
         )
-    if said.HasField("retention") and not (
-        _LEAST_RETENTION_S <= seconds(said.retention) <= _MOST_RETENTION_S
-    ):
+    retention_s = seconds(said.retention)
+    # That no time is none is told of every duration.
+    if 0 < retention_s < _LEAST_RETENTION_S or retention_s > _MOST_RETENTION_S:
         yield "deduplication.retention", "must be 1s to 366 days"
     if said.HasField("window") and not 0 <= seconds(said.window) <= _MOST_RETENTION_S:
         yield "deduplication.window", "must be 0s to 366 days"
@@ -135,11 +135,6 @@ def _deduplication_fields(said: DeduplicationPolicy, request: Descriptor) -> Ite
     if said.required and seconds(said.window):
         yield "deduplication.required", "every call has a key then, and deduplication.window none"
     on_unknown = said.on_unknown
-    if on_unknown == DeduplicationPolicy.LOOKUP and not said.lookup.method:
-        yield (
-            "deduplication.lookup.method",
-            "must be said: which method tells what became of a call",
-        )
     if on_unknown != DeduplicationPolicy.LOOKUP and said.HasField("lookup"):
         yield "deduplication.lookup", "is for `on_unknown: LOOKUP` only"
     if on_unknown == DeduplicationPolicy.RESEND and not said.header:
