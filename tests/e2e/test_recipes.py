@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +23,7 @@ wait_for() {
   echo "nothing listens on $1"; exit 1
 }
 """
+PORT = re.compile(r"\b5015\d\b")
 SAID = {
     "keys": (
         "refused, as it has no key",
@@ -35,6 +38,15 @@ SAID = {
         "forged, and refused",
     ),
 }
+
+
+def unused_port() -> str:
+    """Return a port that no connection of another program is given: below 32768."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as bound, contextlib.suppress(OSError):
+            bound.bind(("127.0.0.1", port))
+            return str(port)
 
 
 def test_every_recipe_says_what_it_shows() -> None:
@@ -55,7 +67,7 @@ def test_a_recipe_does_what_it_says(recipe: str, tmp_path: Path) -> None:
     log = tmp_path / "printed.txt"
     with log.open("w") as out:
         process = subprocess.Popen(
-            ["bash", "-c", BEGIN + RECIPES[recipe]],
+            ["bash", "-c", BEGIN + PORT.sub(unused_port(), RECIPES[recipe])],
             cwd=tmp_path,
             env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
             stdout=out,
