@@ -1,6 +1,7 @@
 """Payments: a service, a ledger that books each charge, and callers that may come twice."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -43,6 +44,7 @@ class Ledger:
         self.gate = asyncio.Event()
         self.gate.set()
         self.status = 200
+        self.max_pause_s = 0.0
         self.http = Upstream(self._answer)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -52,6 +54,7 @@ class Ledger:
                 return web.json_response({"message": "no charge"}, status=404)
             return web.json_response({"id": f"of-{order}"})
         order = (await request.json())["order"]
+        await self._pause()
         key = request.headers.get("idempotency-key")
         self.keys.append(key)
         if not (self.honours and key in self.known):
@@ -59,8 +62,13 @@ class Ledger:
             if key is not None:
                 self.known[key] = f"r{len(self.booked)}"
         receipt = self.known[key] if key is not None and self.honours else f"r{len(self.booked)}"
+        await self._pause()
         await self.gate.wait()
         return web.json_response({"id": receipt}, status=self.status)
+
+    async def _pause(self) -> None:
+        if self.max_pause_s:
+            await asyncio.sleep(random.uniform(0, self.max_pause_s))
 
 
 def arguments(tmp_path: Path, ledger: Ledger, policy: str = "{}", state: str = "") -> list[str]:
