@@ -14,6 +14,7 @@ from pathlib import Path
 from seawall.config.v1.config_pb2 import GatewayConfig
 
 from gateway.admin import upstreams as admin
+from gateway.admin.cache import PURGE_REQUEST, purge_cache
 from gateway.chain import Surroundings, local_pipeline
 from gateway.config.address import Address, parse_address
 from gateway.config.checks import seconds
@@ -240,6 +241,9 @@ class Gateway:
         if config.admin.enabled:
             local[MethodInfo(admin.SERVICE, "ListUpstreams")] = LocalUnary(
                 admin.LIST_REQUEST, partial(admin.list_upstreams, self.upstream_states)
+            )
+            local[MethodInfo(admin.SERVICE, "PurgeCache")] = LocalUnary(
+                PURGE_REQUEST, partial(purge_cache, self._stores.answers)
             )
 
         if limits_served:

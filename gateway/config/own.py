@@ -27,7 +27,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
     "grpc.reflection.v1.ServerReflection": ("ServerReflectionInfo",),
     "grpc.reflection.v1alpha.ServerReflection": ("ServerReflectionInfo",),
-    "seawall.admin.v1.AdminService": ("ListUpstreams",),
+    "seawall.admin.v1.AdminService": ("ListUpstreams", "PurgeCache"),
     "envoy.service.ratelimit.v3.RateLimitService": ("ShouldRateLimit",),
 }
 """Every service of the gateway's own, served or not, and its methods."""

@@ -5,6 +5,7 @@ They keep the same contract as a REST target and sit behind the same pipeline.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from inspect import isawaitable
 from typing import Any
 
 from gateway.core.call import Call
@@ -35,7 +36,8 @@ class LocalUnary:
 
     Args:
         message_class: of the request.
-        answer: returns the response message, or raises CallError.
+        answer: returns the response message, or something to await it from; raises
+            CallError.
     """
 
     def __init__(self, message_class: Any, answer: Callable[[Any], Any]) -> None:
@@ -46,6 +48,8 @@ class LocalUnary:
         """Answer the call."""
         try:
             answer = self._answer(parse(self._message_class, call.request))
+            if isawaitable(answer):
+                answer = await answer
         except CallError as error:
             return failed(error)
         await call.send(answer.SerializeToString())

@@ -40,6 +40,11 @@ class AdminServiceStub:
                 request_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ListUpstreamsRequest.SerializeToString,
                 response_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ListUpstreamsResponse.FromString,
                 _registered_method=True)
+        self.PurgeCache = channel.unary_unary(
+                '/seawall.admin.v1.AdminService/PurgeCache',
+                request_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheRequest.SerializeToString,
+                response_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -53,6 +58,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PurgeCache(self, request, context):
+        """Makes kept answers old, at once, for all gateways that share their store: who reads
+        after the answer, reads what is new. FAILED_PRECONDITION where no method keeps any.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +73,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListUpstreams,
                     request_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ListUpstreamsRequest.FromString,
                     response_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ListUpstreamsResponse.SerializeToString,
+            ),
+            'PurgeCache': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeCache,
+                    request_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheRequest.FromString,
+                    response_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +108,33 @@ class AdminService:
             '/seawall.admin.v1.AdminService/ListUpstreams',
             seawall_dot_admin_dot_v1_dot_admin__pb2.ListUpstreamsRequest.SerializeToString,
             seawall_dot_admin_dot_v1_dot_admin__pb2.ListUpstreamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeCache(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seawall.admin.v1.AdminService/PurgeCache',
+            seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheRequest.SerializeToString,
+            seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheResponse.FromString,
             options,
             channel_credentials,
             insecure,
