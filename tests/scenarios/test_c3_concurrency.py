@@ -66,7 +66,10 @@ async def test_callers_of_several_connections_and_methods_share_the_ten(
     stubs = [projects_pb2_grpc.ProjectServiceStub(channel) for channel in channels]
     await asyncio.gather(
         *(stub.GetProject(get(101)) for stub in stubs for _ in range(4)),
-        *(stub.ListProjects(projects_pb2.ListProjectsRequest()) for stub in stubs * 4),
+        *(  # pages of different sizes: equal ones would be one
+            stub.ListProjects(projects_pb2.ListProjectsRequest(page_size=n))
+            for n, stub in enumerate(stubs * 4, 1)
+        ),
     )
     await asyncio.gather(*(channel.close() for channel in channels))
     stats = cloud.stats()
