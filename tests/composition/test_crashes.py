@@ -121,8 +121,7 @@ async def crashes(kills: int, tmp_path: Path, state: str, server: PostgresServer
                 slot = slots[kill % 2]
                 await slot.kill()
                 if server is not None and kill % 25 == 5:
-                    await asyncio.to_thread(server.kill)
-                    await asyncio.to_thread(server.start)
+                    await asyncio.to_thread(server.restart)
                 await slot.start()
             crowd.over = True
             await asyncio.wait_for(asyncio.gather(*callers), 60)
