@@ -9,7 +9,6 @@ it, however that ends. As root it runs as another user, because it refuses to ru
 
 import atexit
 import contextlib
-import ctypes
 import functools
 import importlib.util
 import itertools
@@ -32,12 +31,7 @@ BIN = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 USER, PASSWORD = "seawall", "s3cr3t/word"
 _WRITTEN_PASSWORD = "s3cr3t%2Fword"
 _NOBODY = 65534
-_PR_SET_PDEATHSIG = 1
-
-
-def _end_with_the_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+_AS_USER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("as_user.py")))
 
 
 class PostgresServer:
@@ -52,9 +46,8 @@ class PostgresServer:
         self._settings = {"fsync": "off", **settings}
         self._numbers = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
-        self._as_user = (
-            {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
-        )
+        self._is_root = os.getuid() == 0
+        self._as_user = (*_AS_USER, str(_NOBODY) if self._is_root else "-")
 
     def __enter__(self) -> "PostgresServer":
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
@@ -76,7 +69,7 @@ class PostgresServer:
     def _make(self) -> None:
         password = self._folder / "password"
         password.write_text(PASSWORD)
-        if self._as_user:
+        if self._is_root:
             for path in (self._folder, password):
                 os.chown(path, _NOBODY, _NOBODY)
         self._run(
@@ -93,13 +86,12 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(
-            [BIN / program, *arguments],
+            [*self._as_user, BIN / program, *arguments],
             capture_output=True,
             text=True,
             check=False,
             cwd=self._folder,
             env={**os.environ, "PGPASSWORD": PASSWORD, "LC_ALL": "C"},
-            **self._as_user,
         )
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -116,13 +108,11 @@ class PostgresServer:
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [BIN / "postgres", "-D", str(self._folder / "data"), *flags],
+                [*self._as_user, BIN / "postgres", "-D", str(self._folder / "data"), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                preexec_fn=_end_with_the_parent,
-                **self._as_user,
             )
         try:
             until(self._answers)
