@@ -1,7 +1,13 @@
-"""Compiles the tests' own protos to stubs before anything is collected."""
+"""Compiles the tests' own protos to stubs before anything is collected.
 
+Gateways that are told nothing of a durable store keep it in a folder of this run, and not in that
+of whoever runs the tests.
+"""
+
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import grpc_tools
@@ -13,6 +19,10 @@ OUT = ROOT / "build" / "test-stubs"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    state = tempfile.TemporaryDirectory(prefix="seawall-state-")
+    config.add_cleanup(state.cleanup)
+    os.environ["XDG_STATE_HOME"] = state.name
+    os.environ.pop("STATE_DIRECTORY", None)
     folders = (TESTS, TESTS / "composition", TESTS / "e2e")
     roots = [folder / "protos" for folder in folders]
     OUT.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,7 @@ _FORWARDED = frozenset(
             "user-agent",
             "x-server-timeout",
             "content-type",
+            "idempotency-key",  # a key makes one call of several, whoever sends it
             "content-length",
         ),
         *("authorization", "traceparent", "tracestate", "baggage", "x-request-id"),
