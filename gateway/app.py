@@ -27,6 +27,7 @@ from gateway.config.rate_limit_service import described_limits
 from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
 from gateway.config.sharing import keeps_answers, keeps_records
+from gateway.config.sharing.metadata import caller_of_call
 from gateway.config.state import state_options
 from gateway.core.call import MethodInfo
 from gateway.core.clock import Clock, Rng, SystemClock, system_rng
@@ -40,7 +41,7 @@ from gateway.ingress.gate import Gate
 from gateway.ingress.health import SERVICE as HEALTH
 from gateway.ingress.health import Health
 from gateway.ingress.listener import handler_for
-from gateway.ingress.local import LocalUnary
+from gateway.ingress.local import LocalCall, LocalUnary
 from gateway.ingress.ops import OpsServer
 from gateway.ingress.rate_limit_service import Domain, RateLimitTarget
 from gateway.ingress.reflection import SERVICES as REFLECTION
@@ -51,6 +52,9 @@ from gateway.interceptors.arrival import TrustedPeers
 from gateway.interceptors.overload.guard import OverloadGuard, OverloadOptions
 from gateway.interceptors.overload.memory import MemoryReader
 from gateway.interceptors.overload.sampler import OverloadSampler
+from gateway.operations.service import SERVICE as OPERATIONS
+from gateway.operations.service import OperationsService
+from gateway.operations.workers import WorkerOptions, Workers
 from gateway.pipelines import Pipelines
 from gateway.stores import Stores
 from gateway.telemetry.metrics import Metrics
@@ -70,6 +74,8 @@ class Settings:
         listen: HOST:PORT.
         ops_listen: HOST:PORT or "off".
         flags: services and upstreams.
+        workers: operations made at one time by a process that does nothing else; None for one
+            that serves.
     """
 
     descriptor_set: Path | None = None
@@ -78,6 +84,7 @@ class Settings:
     listen: str | None = None
     ops_listen: str | None = None
     flags: Flags = field(default_factory=Flags)
+    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +194,8 @@ class Gateway:
         self._rng = rng if rng is not None else system_rng()
         self._schema = loaded.schema
         config = loaded.document.config
+        self._is_worker = settings.workers is not None
+        self._grace_s = seconds(config.drain.grace) if config.drain.HasField("grace") else 30.0
         listeners_at, ops_listen = _listen_addresses(settings, loaded.document)
         gate = Gate()
         metrics = Metrics(lambda: gate.inside, self.upstream_states)
@@ -206,7 +215,8 @@ class Gateway:
             self._rng,
             self._events,
             keeps_answers=keeps_answers(method.policy for method in methods),
-            keeps_records=config.state.HasField("durable")
+            keeps_records=loaded.resolved.has_operations
+            or config.state.HasField("durable")
             or keeps_records((method.policy, method.origins) for method in methods),
         )
         self._around = Surroundings(
@@ -217,6 +227,7 @@ class Gateway:
             trusted=TrustedPeers(trusted) if trusted else None,
             answers=self._stores.answers,
             records=self._stores.records,
+            operations=self._stores.operations,
             **self._edge.surroundings(),
         )
         self._upstreams: dict[str, Upstream] = {}
@@ -231,6 +242,7 @@ class Gateway:
             *(HEALTH, *REFLECTION),
             *([admin.SERVICE] if config.admin.enabled else []),
             *([rate_limit_service.SERVICE] if limits_served else []),
+            *([OPERATIONS] if loaded.resolved.has_operations else []),
         ]
         reflection = Reflection(
             (self._schema.pool, own_pool()),
@@ -256,15 +268,25 @@ class Gateway:
                 self._events,
             )
 
+        pipelines = Pipelines(
+            loaded.schema, loaded.resolved, self._upstreams, self._around, config.identity
+        )
+        if loaded.resolved.has_operations:
+            operations = OperationsService(
+                self._stores.operations,
+                caller_of_call(self._around.credential_metadata),
+                pipelines.messages,
+                self._clock,
+            )
+            for name, (request, answer) in operations.methods().items():
+                local[MethodInfo(OPERATIONS, name)] = LocalCall(request, answer)
+
         def end_streams() -> None:
             health.end_watches()
             reflection.end_streams()
 
         own_options = self._edge.own_options([*local, UNSERVED], loaded.resolved.catalog)
         unserved = local_pipeline(UNSERVED, UnservedTarget(), own_options[UNSERVED], self._around)
-        pipelines = Pipelines(
-            loaded.schema, loaded.resolved, self._upstreams, self._around, config.identity
-        )
         self.dispatch = Dispatch(
             [
                 *pipelines.build(),
@@ -274,13 +296,22 @@ class Gateway:
                 ),
             ]
         )
+        self._workers = Workers(
+            self._stores.operations,
+            pipelines.works,
+            self._clock,
+            self._rng,
+            self._events,
+            WorkerOptions(concurrency=_workers(config, settings)),
+        )
+        pipelines.wake = self._workers.wake
         self._server = Server(
             ServerOptions(
                 listeners=listeners_at,
                 connections=connection_options(config.connections),
                 max_request_bytes=max(m.policy.sizes.max_request_bytes for m in methods),
                 wait_s=seconds(config.drain.wait),
-                grace_s=seconds(config.drain.grace) if config.drain.HasField("grace") else 30.0,
+                grace_s=self._grace_s,
             ),
             partial(handler_for, self.dispatch, gate, self._clock, unserved),
             gate,
@@ -323,20 +354,27 @@ class Gateway:
         try:
             if self._ops is not None:
                 await self._ops.start()
-            await self._server.start()
+            if not self._is_worker:
+                await self._server.start()
             for upstream in self._upstreams.values():
                 upstream.start()
             if self._sampler is not None:
                 self._sampler.start()
             await self._edge.start()
             await self._stores.start()
+            self._workers.start()
         except BaseException:
             await self._close()
             raise
 
     async def stop(self) -> None:
         """Drain, then close everything."""
-        await self._server.drain()
+        await self._workers.drain()
+        grace_ends_at = self._clock.now() + self._grace_s
+        if not self._is_worker:
+            await self._server.drain()
+        await self._workers.settled(grace_ends_at)
+        await self._workers.end()
         for end in self._around.ending:
             await end()
         await self._close()
@@ -350,6 +388,11 @@ class Gateway:
         await self._stores.stop()
         for upstream in self._upstreams.values():
             await upstream.close()
+
+
+def _workers(config: GatewayConfig, settings: Settings) -> int:
+    said = state_options(config.state).workers
+    return said if settings.workers is None else settings.workers
 
 
 def overload_guard(config: GatewayConfig) -> OverloadGuard | None:

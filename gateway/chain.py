@@ -56,6 +56,7 @@ from gateway.pipeline import Pipeline, compose
 from gateway.state.answers import AnswerStore, Marks
 from gateway.state.limits import LimitStore
 from gateway.state.memory_limits import MemoryLimits
+from gateway.state.operations import OperationStore
 from gateway.state.records import RecordStore
 from gateway.transcode.encode import EncodeInterceptor, EncodeStreamInterceptor, RequestEncoder
 from gateway.upstream import Upstream
@@ -78,6 +79,7 @@ class Surroundings:
         credential_metadata: keys of metadata that identity providers read credentials from.
         answers: keeps answers, None where nothing is kept.
         records: keeps the keys of calls that must not happen twice, None where there are none.
+        operations: keeps calls that are made later, None where there are none.
         ending: what is to be ended when no calls come any more, in its order.
     """
 
@@ -93,6 +95,7 @@ class Surroundings:
     credential_metadata: frozenset[str] = frozenset()
     answers: AnswerStore | None = None
     records: RecordStore | None = None
+    operations: OperationStore | None = None
     ending: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
@@ -203,6 +206,7 @@ def rest_interceptors(
     around: Surroundings,
     fallback: Interceptor | None = None,
     shared: "Shared | None" = None,
+    accept: Interceptor | None = None,
 ) -> tuple[list[Interceptor], list[Interceptor]]:
     """Return the interceptors of a method that a REST service answers: THE ORDER.
 
@@ -228,6 +232,7 @@ def rest_interceptors(
     inner: list[Interceptor] = [
         *([EachInterceptor(), *_decision(options.limits, around)] if each else []),
         *sharing_interceptors(options, around, shared),
+        *([accept] if accept is not None else []),
         *_serialize_interceptors(options, around),
         *([fallback] if fallback is not None else []),
         (EncodeStreamInterceptor if streamed and not each else EncodeInterceptor)(encoder),
@@ -241,6 +246,7 @@ def composed_interceptors(
     around: Surroundings,
     fallback: Interceptor | None = None,
     shared: "Shared | None" = None,
+    accept: Interceptor | None = None,
 ) -> tuple[list[Interceptor], list[Interceptor]]:
     """Return the interceptors of a method that other methods' answers make up.
 
@@ -254,6 +260,7 @@ def composed_interceptors(
     ]
     inner = [
         *sharing_interceptors(options, around, shared),
+        *([accept] if accept is not None else []),
         *_serialize_interceptors(options, around),
     ]
     return outer, [*inner, *([fallback] if fallback is not None else [])]

@@ -232,7 +232,10 @@ def _explain_own(loaded: Loaded, method: MethodInfo, *, as_json: bool) -> None:
 def _own(loaded: Loaded, name: str) -> MethodInfo | None:
     service, _, method = name.lstrip("/").partition("/")
     known = METHODS.get(service, ())
-    if service not in own_served(loaded.document) or method not in known:
+    if (
+        service not in own_served(loaded.document, operations=loaded.resolved.has_operations)
+        or method not in known
+    ):
         return None
     return MethodInfo(service, method)
 

@@ -10,14 +10,14 @@ that was merged for the two: the method's own upstream and one that is a fallbac
 nothing else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from google.protobuf.descriptor import Descriptor
 from seawall.config.v1.config_pb2 import Identity
-from seawall.policy.v1.policy_pb2 import MethodPolicy
+from seawall.policy.v1.policy_pb2 import DeduplicationPolicy, MethodPolicy
 
 from gateway import __version__
 from gateway.chain import (
@@ -35,6 +35,11 @@ from gateway.compose.lookup import MethodLookup
 from gateway.compose.part import Entry
 from gateway.compose.scatter import ScatterTarget
 from gateway.config.effective import EffectiveMethod, MethodOptions, method_options
+from gateway.config.operations.readers import (
+    accepted_answer,
+    call_readers,
+    work_deduplication,
+)
 from gateway.config.resolve import Resolved
 from gateway.config.schema import Schema
 from gateway.config.sharing import group_key
@@ -52,6 +57,12 @@ from gateway.core.call import Call, Target
 from gateway.core.flight import Landing
 from gateway.downstream.credentials import Caller
 from gateway.interceptors.deduplicate import CallKey
+from gateway.operations.accept import AcceptInterceptor, Acceptor, AcceptTarget
+from gateway.operations.message import OperationMessages
+from gateway.operations.options import OperationOptions
+from gateway.operations.polling import AcceptedTarget, EndTarget, PolledCall
+from gateway.operations.steps import Steps
+from gateway.operations.work import Doing, OneCall, Work
 from gateway.pipeline import Pipeline, compose
 from gateway.transcode.canonical import Canonical
 from gateway.transcode.codec import JsonCodec
@@ -73,6 +84,11 @@ class _Way(NamedTuple):
     encoder: RequestEncoder
     target: Target
     withheld: frozenset[str]
+    parts: RestParts
+
+
+def _nobody() -> None:
+    """Wake nobody: this process has no workers."""
 
 
 def _with(options: RequestOptions, headers: Mapping[str, str]) -> RequestOptions:
@@ -108,11 +124,22 @@ class Pipelines:
         self._codecs: dict[tuple[int, Habits], JsonCodec] = {}
         self._methods = {method.method.full_name: method for method in resolved.methods}
         self._built: dict[str, Pipeline] = {}
+        self._operations: dict[str, OperationOptions] = {}
+        self.messages = OperationMessages(self._operations)
+        """What callers are told of operations."""
+        self.works: dict[str, Work] = {}
+        """How operations are made, by the full name of their method; when all is built."""
+        self.wake: Callable[[], None] = _nobody
+        """Called when something was accepted; the workers' is put here before any call."""
 
     def build(self) -> Iterator[Pipeline]:
         """Yield the pipeline of each method."""
         for name, method in self._methods.items():
-            pipeline = self._rest(method) if method.bindings else self._composed(method)
+            composition = self._resolved.compositions.get(name)
+            if composition is not None and composition.operation is not None:
+                pipeline = self._kept(method, composition.operation)
+            else:
+                pipeline = self._rest(method) if method.bindings else self._composed(method)
             self._built[name] = pipeline
             yield pipeline
 
@@ -124,17 +151,107 @@ class Pipelines:
         new = self._schema.new_message
         return Entry(pipeline.method, pipeline.enter, new(request), new(response))
 
+    # Made later
+
+    def _kept(self, method: EffectiveMethod, options: OperationOptions) -> Pipeline:
+        """Return the pipeline of a method whose calls are kept, or may be; `works` has the rest."""
+        around = self._around
+        assert around.operations is not None
+        full_name = method.method.full_name
+        way = self._way(method) if method.bindings else None
+        asked = self._options(method) if way is None else way.options
+        of_identity = around.credential_metadata
+        acceptor = Acceptor(
+            method.method,
+            options,
+            call_readers(method, asked.deduplication, options, of_identity, self._canonical),
+            around.operations,
+            self.messages,
+            lambda: self.wake(),
+            around.events,
+        )
+        self._operations[full_name] = options
+        request = self._schema.new_message(method.descriptor.input_type)
+        self.works[full_name] = Work(
+            method.method, request, options, self._doing(method, options, way)
+        )
+        if method.is_later:
+            if way is None:
+                outer, _ = composed_interceptors(asked, around)
+            else:
+                outer, _ = rest_interceptors(asked, way.encoder, way.upstream, around)
+            target = AcceptTarget(acceptor, around.events)
+            return compose(method.method, outer, (), target, own_interceptors(asked, around))
+        assert way is not None
+        return self._rest(method, way, self._accepting(method, options, acceptor))
+
+    def _accepting(
+        self, method: EffectiveMethod, options: OperationOptions, acceptor: Acceptor
+    ) -> AcceptInterceptor:
+        answer = self._schema.new_message(method.descriptor.output_type)
+        once = method.policy.deduplication
+        may_repeat = method.idempotency[0] or (
+            not once.disabled
+            and once.on_unknown in (DeduplicationPolicy.RESEND, DeduplicationPolicy.LOOKUP)
+        )
+        around = self._around
+        return AcceptInterceptor(
+            acceptor,
+            options,
+            accepted_answer(answer, options.accepted_in),
+            may_repeat=may_repeat,
+            clock=around.clock,
+            rng=around.rng,
+            events=around.events,
+        )
+
+    def _doing(
+        self, method: EffectiveMethod, options: OperationOptions, way: "_Way | None"
+    ) -> Doing:
+        """Return what makes an attempt of a method's operations."""
+        clock = self._around.clock
+        if options.steps:
+            assert options.steps_answer is not None
+            return Steps(options.steps, options.steps_answer, self._entry, clock)
+        assert way is not None
+        once = work_deduplication(method, way.options.deduplication, options)
+        asked = replace(way.options, deduplication=once, cache=None, coalescing=None)
+        shared = self._shared(method, way.withheld)
+        _, inner = rest_interceptors(
+            asked, way.encoder, way.upstream, self._around, self._fallback(method), shared
+        )
+        if options.poll is None:
+            return OneCall(compose(method.method, (), inner, way.target).run)
+        url = self._resolved.upstreams[method.upstream].policy.url
+        first = AcceptedTarget(way.parts, options.poll, url)
+        then = EndTarget(way.parts, options.poll)
+        return PolledCall(
+            compose(method.method, (), inner, first).run,
+            compose(
+                method.method, (), attempt_interceptors(asked, way.upstream, self._around), then
+            ).run,
+            options.poll,
+            method.bindings[0],
+            dict(way.encoder.headers),
+        )
+
     # Answered by REST
 
-    def _rest(self, method: EffectiveMethod) -> Pipeline:
-        way, fallback = self._way(method), self._fallback(method)
+    def _rest(
+        self,
+        method: EffectiveMethod,
+        way: "_Way | None" = None,
+        accept: AcceptInterceptor | None = None,
+    ) -> Pipeline:
+        way = self._way(method) if way is None else way
         outer, inner = rest_interceptors(
             way.options,
             way.encoder,
             way.upstream,
             self._around,
-            fallback,
+            self._fallback(method),
             self._shared(method, way.withheld),
+            accept,
         )
         return compose(
             method.method, outer, inner, way.target, own_interceptors(way.options, self._around)
@@ -209,7 +326,7 @@ class Pipelines:
         # What a credential is exchanged for is its caller's: answers are kept by it.
         unseen = withheld - {AUTHORIZATION} if own.caller is Caller.EXCHANGE else withheld
         options = self._options(method, unseen)
-        policy, output = method.policy, method.descriptor.output_type
+        policy, output = method.policy, method.answer
         codec = self._codec(policy.sizes.max_json_depth, habits_of(policy))
         encoder = RequestEncoder(method.bindings, codec, _with(request_options(policy), fixed))
         parts = RestParts(
@@ -226,7 +343,7 @@ class Pipelines:
             clock=self._around.clock,
         )
         target = rest_target(method.method, parts, output, encoder)
-        return _Way(options, upstream, encoder, target, unseen)
+        return _Way(options, upstream, encoder, target, unseen, parts)
 
     def _withheld(self, method: EffectiveMethod, *, is_fallback: bool) -> frozenset[str]:
         """Return the metadata that a method's upstream is never sent."""

@@ -10,6 +10,7 @@ Part of the composition root, beside `edge.py`. Rules:
 
 import asyncio
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,22 @@ from gateway.config.state import StateOptions
 from gateway.core.clock import Clock, Rng
 from gateway.core.events import Events
 from gateway.state.answers import AnswerStore
+from gateway.state.operations import (
+    Acceptance,
+    Accepted,
+    Claimed,
+    Deferral,
+    Kept,
+    OperationQuery,
+    OperationStore,
+    Renewal,
+    State,
+)
 from gateway.state.records import Record, RecordStore, StoreUnavailable
 
 if TYPE_CHECKING:
     from gateway.state.cache.guarded import GuardedAnswers
+    from gateway.state.durable.operations import DurableOperations
     from gateway.state.durable.records import DurableRecords
     from gateway.state.durable.store import Durable
     from gateway.state.durable.sweeping import Sweeper
@@ -58,6 +71,7 @@ class Stores:
         if keeps_answers:
             self.answers = self._answers(options, clock, events)
         self.records = LazyRecords(options, clock, rng, events)
+        self.operations = LazyOperations(self.records, clock, rng)
 
     def _answers(self, options: StateOptions, clock: Clock, events: Events) -> AnswerStore:
         from gateway.state.cache.answers import CachedAnswers
@@ -84,9 +98,11 @@ class Stores:
             await self._guarded.start()
         if self._keeps_records:
             await self.records.open()
+            self.operations.start()
 
     async def stop(self) -> None:
         """Give back what they hold."""
+        await self.operations.close()
         await self.records.close()
         if self.answers is not None:
             await self.answers.close()
@@ -122,6 +138,12 @@ class LazyRecords(RecordStore):
         assert self._durable is not None
         with suppress(StoreUnavailable):  # StoreChanged told it, and every call that needs it is
             await self._durable.open()
+
+    async def durable(self) -> "Durable":
+        """Return the store, loaded."""
+        await self._made()
+        assert self._durable is not None
+        return self._durable
 
     async def _made(self) -> "DurableRecords":
         if self._making is None:
@@ -199,6 +221,100 @@ class LazyRecords(RecordStore):
     async def reclaim(self, key: bytes, token: int, another: int, *, lease_s: float) -> bool:
         """See RecordStore."""
         return await (await self._made()).reclaim(key, token, another, lease_s=lease_s)
+
+
+class LazyOperations(OperationStore):
+    """Operations of the durable store, which is loaded when it is first needed.
+
+    Args:
+        records: whose store it is.
+        clock: for counts and sweeps.
+        rng: spreads its sweeps.
+    """
+
+    def __init__(self, records: LazyRecords, clock: Clock, rng: Rng) -> None:
+        self._records = records
+        self._clock = clock
+        self._rng = rng
+        self._store: DurableOperations | None = None
+        self._sweeper: Sweeper | None = None
+
+    def start(self) -> None:
+        """Begin to sweep what has expired; the store is loaded."""
+        from gateway.state.durable.sweeping import Sweeper
+
+        self._sweeper = Sweeper(self.sweep, self._clock, self._rng)
+        self._sweeper.start()
+
+    async def close(self) -> None:
+        """Stop sweeping."""
+        if self._sweeper is not None:
+            await self._sweeper.close()
+
+    async def _made(self) -> "DurableOperations":
+        if self._store is None:
+            durable = await self._records.durable()
+            from gateway.state.durable.operations import DurableOperations
+
+            self._store = self._store or DurableOperations(durable, self._clock)
+        return self._store
+
+    async def accept(self, accepted: Accepted) -> tuple[Acceptance, Kept | None]:
+        """See OperationStore."""
+        return await (await self._made()).accept(accepted)
+
+    async def waits(self, method: str, order_key: bytes) -> bool:
+        """See OperationStore."""
+        return await (await self._made()).waits(method, order_key)
+
+    async def claim(
+        self, methods: Sequence[str], tokens: Sequence[int], *, lease_s: float
+    ) -> list[Claimed]:
+        """See OperationStore."""
+        return await (await self._made()).claim(methods, tokens, lease_s=lease_s)
+
+    async def renew(self, operation: str, token: int, *, lease_s: float) -> Renewal:
+        """See OperationStore."""
+        return await (await self._made()).renew(operation, token, lease_s=lease_s)
+
+    async def note(self, operation: str, token: int, progress: bytes) -> bool:
+        """See OperationStore."""
+        return await (await self._made()).note(operation, token, progress)
+
+    async def defer(self, operation: str, token: int, deferral: Deferral) -> bool:
+        """See OperationStore."""
+        return await (await self._made()).defer(operation, token, deferral)
+
+    async def end(
+        self, operation: str, token: int, state: State, answer: bytes, *, retention_s: float
+    ) -> bool:
+        """See OperationStore."""
+        store = await self._made()
+        return await store.end(operation, token, state, answer, retention_s=retention_s)
+
+    async def get(self, operation: str, owner: bytes | None) -> Kept | None:
+        """See OperationStore."""
+        return await (await self._made()).get(operation, owner)
+
+    async def find(self, query: OperationQuery) -> list[Kept]:
+        """See OperationStore."""
+        return await (await self._made()).find(query)
+
+    async def cancel(self, operation: str, owner: bytes | None, answer: bytes) -> Kept | None:
+        """See OperationStore."""
+        return await (await self._made()).cancel(operation, owner, answer)
+
+    async def delete(self, operation: str, owner: bytes | None) -> Kept | None:
+        """See OperationStore."""
+        return await (await self._made()).delete(operation, owner)
+
+    async def retry(self, operation: str) -> bool:
+        """See OperationStore."""
+        return await (await self._made()).retry(operation)
+
+    async def sweep(self, limit: int = 500) -> int:
+        """See OperationStore."""
+        return await (await self._made()).sweep(limit)
 
 
 def _load() -> None:

@@ -91,6 +91,16 @@ _METHOD = {
         "max_answer_bytes": 1024 * 1024,
     },
     "coalescing": {"window": "0s", "shared": False, "max_flights": 10_000},
+    "operation": {
+        "max_attempts": 10,
+        "initial_delay": "5s",
+        "delay_multiplier": 2,
+        "max_delay": "300s",
+        "attempt_timeout": "120s",
+        "retention": "604800s",
+        "max_pending": 100_000,
+        "total_timeout": "604800s",
+    },
     "batch": {"window": "0.005s", "max_keys": 100, "shared": False},
     "headers": {
         "forward_request": [

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from seawall.config.v1.config_pb2 import Identity
 from seawall.policy.v1.policy_pb2 import MethodPolicy, StreamPolicy, UpstreamPolicy
 
@@ -15,6 +15,7 @@ from gateway.config.credentials import may_be_secret
 from gateway.config.identity import auth_options
 from gateway.config.limits.declared import DeclaredLimit, declared_limits
 from gateway.config.merge import Origins
+from gateway.config.operations.said import answer_of, is_later
 from gateway.config.protection import (
     DeclaredBreaker,
     KeyOf,
@@ -102,6 +103,17 @@ class EffectiveMethod:
                     fixed[key] = HIDDEN
         hide_referenced(shown, self.referenced)
         return shown
+
+    @property
+    def answer(self) -> Descriptor:
+        """What the upstream's answer is read as: its operations', or its own response."""
+        found = answer_of(self.descriptor, self.policy, self.origins)
+        return self.descriptor.output_type if found is None else found
+
+    @property
+    def is_later(self) -> bool:
+        """Whether every call is kept, and made later."""
+        return is_later(self.descriptor, self.policy, self.origins)
 
     @property
     def sends_one_body(self) -> bool:
@@ -308,7 +320,8 @@ def _sharing_options(
             name,
             of_identity,
             canonical if canonical is not None else Canonical(),
-            idempotent=effective.idempotency[0],
+            # A call that is kept is known again by its key whatever its method is.
+            idempotent=effective.idempotency[0] and not effective.is_later,
             unary=not streams,
         ),
     }

@@ -11,7 +11,7 @@ They have no upstream, so that most of a policy says nothing of them. Rules:
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from seawall.policy.v1.policy_pb2 import MethodPolicy
+from seawall.policy.v1.policy_pb2 import AuthPolicy, MethodPolicy
 
 from gateway.config import builtin
 from gateway.config.document import Document
@@ -23,12 +23,17 @@ from gateway.config.suggest import no_such
 from gateway.core.call import MethodInfo
 from gateway.core.errors import Problem
 
+OPERATIONS = "google.longrunning.Operations"
 METHODS: Mapping[str, tuple[str, ...]] = {
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
     "grpc.reflection.v1.ServerReflection": ("ServerReflectionInfo",),
     "grpc.reflection.v1alpha.ServerReflection": ("ServerReflectionInfo",),
     "seawall.admin.v1.AdminService": ("ListUpstreams", "PurgeCache"),
     "envoy.service.ratelimit.v3.RateLimitService": ("ShouldRateLimit",),
+    OPERATIONS: (
+        *("CancelOperation", "DeleteOperation", "GetOperation", "ListOperations"),
+        "WaitOperation",
+    ),
 }
 """Every service of the gateway's own, served or not, and its methods."""
 
@@ -39,16 +44,24 @@ _IF_ENABLED = {
     "envoy.service.ratelimit.v3.RateLimitService": "rate_limit_service",
 }
 """Services that are served where the configuration says `enabled` below a key."""
+_OF_OPERATIONS = MethodPolicy(auth=AuthPolicy(mode=AuthPolicy.OPTIONAL))
+"""Operations are their callers' own, so that whoever brings a credential is known by it."""
 _SAY_SOMETHING = frozenset(("auth", "rate_limits"))
 
 
-def own_served(document: Document) -> set[str]:
-    """Return the services of the gateway's own that are served."""
-    return {
+def own_served(document: Document, *, operations: bool) -> set[str]:
+    """Return the services of the gateway's own that are served.
+
+    Args:
+        document: the configuration.
+        operations: whether any method has operations.
+    """
+    served = {
         name
         for name in METHODS
         if name not in _IF_ENABLED or getattr(document.config, _IF_ENABLED[name]).enabled
     }
+    return served if operations else served - {OPERATIONS}
 
 
 def check_own(document: Document, problems: Problems) -> None:
@@ -71,15 +84,18 @@ def check_own(document: Document, problems: Problems) -> None:
         _check_limits(name, methods, document, problems)
 
 
-def own_doubts(document: Document) -> Iterator[Problem]:
+def own_doubts(document: Document, *, operations: bool) -> Iterator[Problem]:
     """Yield policies of own services that are not served."""
-    for name in sorted(set(METHODS) - own_served(document)):
+    for name in sorted(set(METHODS) - own_served(document, operations=operations)):
         if name in document.config.services:
             key = f"services.{name}"
+            why = (
+                "no method has `operation`"
+                if name == OPERATIONS
+                else f"{_IF_ENABLED[name]}.enabled turns it on"
+            )
             yield Problem(
-                document.where(key),
-                f"{key}: has no effect: the service is not served; "
-                f"{_IF_ENABLED[name]}.enabled turns it on",
+                document.where(key), f"{key}: has no effect: the service is not served; {why}"
             )
 
 
@@ -122,6 +138,8 @@ def own_policies(document: Document, methods: Iterable[MethodInfo]) -> dict[Meth
     found = {}
     for method in methods:
         levels = [Level("built-in", "", builtin.METHOD)]
+        if method.service == OPERATIONS:
+            levels.append(Level("built-in", "", _OF_OPERATIONS))
         if of_all.ListFields():
             levels.append(yaml_level("defaults", "defaults.method", of_all, document))
         if method.service in config.services:

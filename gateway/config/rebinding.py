@@ -12,6 +12,7 @@ from seawall.policy.v1.policy_pb2 import MethodPolicy, RequestPolicy, StreamPoli
 
 from gateway.config.checks import Mistake
 from gateway.config.merge import Merged
+from gateway.config.operations.said import answer_of
 from gateway.config.problems import Problems
 from gateway.config.services import BoundMethod
 from gateway.config.writing import BY_FIELDS, writing_of
@@ -37,16 +38,19 @@ class Rebinding:
         """Return the method as it is bound under a policy."""
         if not method.bindings:  # it is not written
             return method
-        policy, _ = merged
+        policy, origins = merged
         descriptor, rule = method.descriptor, http_rule(method.descriptor)
         writing = writing_of(policy)
+        answer = answer_of(descriptor, policy, origins) or descriptor.output_type
+        if answer is not descriptor.output_type:
+            writing = replace(writing, answer=answer)
         try:
             if writing != Writing(habits=BY_FIELDS) and rule is not None:
                 found = compile_bindings(descriptor, rule, self._plans, writing)
                 method = replace(method, bindings=found)
             if not descriptor.server_streaming:  # whose messages have no headers of their own
                 fields = {k.lower(): v for k, v in policy.headers.response_fields.items()}
-                check_response_fields(descriptor.output_type, fields, writing.habits)
+                check_response_fields(answer, fields, writing.habits)
         except BindingError as error:
             for mistake in error.mistakes:
                 self._add(method, merged, mistake)

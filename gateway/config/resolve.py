@@ -30,6 +30,7 @@ from gateway.config.lent import lent_doubts
 from gateway.config.levels import MethodLevels
 from gateway.config.limits.merged import effective_limit_mistakes
 from gateway.config.listeners import listener_service_mistakes
+from gateway.config.operations import merged_operation_mistakes
 from gateway.config.origins import where_said
 from gateway.config.own import check_own, own_doubts, own_served
 from gateway.config.problems import Problems
@@ -82,6 +83,11 @@ class Resolved:
     elsewhere: Mapping[tuple[str, str], EffectiveMethod] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     catalog: Catalog = field(default_factory=lambda: Catalog({}, {}))
+
+    @property
+    def has_operations(self) -> bool:
+        """Whether calls of any method are kept, or may be."""
+        return any(one.operation is not None for one in self.compositions.values())
 
 
 def resolve(
@@ -144,7 +150,10 @@ def resolve(
             for problem in error.problems:
                 problems.add(problem.where, problem.text)
     problems.raise_if_any()
-    served = {effective.method.service for effective in methods} | own_served(document)
+    operations = any(one.operation is not None for one in composed.values())
+    served = {effective.method.service for effective in methods} | own_served(
+        document, operations=operations
+    )
     for key, text in listener_service_mistakes(document.config, served):
         problems.add(document.where(key), f"{key}: {text}")
     problems.raise_if_any()
@@ -160,7 +169,7 @@ def resolve(
         *unread_body_doubts(methods, composed),
         *webhook_doubts(methods),
         *_file_doubts(document, methods),
-        *own_doubts(document),
+        *own_doubts(document, operations=operations),
         *_catalog_doubts(catalog, (*methods, *elsewhere.values()), document),
     )
     return Resolved(methods, used, tuple(left_out), composed, elsewhere, warnings, catalog)
@@ -187,6 +196,13 @@ def _add_merged(
         ]
         if (upstream := upstreams.get(effective.upstream)) is not None:
             wrong += credential_conflicts(upstream.policy, policy)
+        wrong += merged_operation_mistakes(
+            effective.descriptor,
+            policy,
+            effective.origins,
+            None if upstream is None else upstream.policy,
+            bound=bool(effective.bindings),
+        )
         for path, text in wrong:
             where = where_said(effective.origins, path, effective.where)
             names = found.setdefault((where, path, text), [])

@@ -36,6 +36,7 @@ from google.protobuf.descriptor import (
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from seawall.error.v1 import error_pb2
+from seawall.operations.v1 import operations_pb2
 from seawall.policy.v1 import policy_pb2
 
 from gateway.config.files import UnreadableFileError, read_bytes
@@ -74,6 +75,7 @@ _CARRIED = _closure(
     field_mask_pb2,
     httpbody_pb2,
     operations_proto_pb2,
+    operations_pb2,
     policy_pb2,
     resource_pb2,
     source_context_pb2,

@@ -149,7 +149,8 @@ def is_composed(method: MethodDescriptor, document: Document) -> bool:
     if service in document.config.services:
         said.append(document.config.services[service].methods.get(method.name))
     return any(
-        policy is not None and (policy.HasField("fan_out") or policy.HasField("scatter"))
+        policy is not None
+        and (policy.HasField("fan_out") or policy.HasField("scatter") or policy.operation.steps)
         for policy in said
     )
 

@@ -26,6 +26,7 @@ _DEFAULT_DURABLE_TIMEOUT_S = 2.0
 _DEFAULT_CACHE_TIMEOUT_S = 0.050
 _DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 _DEFAULT_BREAKER = StoreBreakerOptions()
+_DEFAULT_WORKERS, _MOST_WORKERS = 16, 10_000
 _MAX_TIMEOUT_S = 60.0
 _LEAST_CACHE_BYTES, _MOST_CACHE_BYTES = 1024 * 1024, 2**40
 _MIN_LIMIT_TIMEOUT_S, _MAX_LIMIT_TIMEOUT_S = 0.001, 1.0
@@ -43,6 +44,7 @@ class StateOptions:
         cache_timeout_s: seconds for one question about cached answers.
         cache_max_bytes: of cached answers in memory.
         breaker: of each store.
+        workers: durable operations made at one time.
     """
 
     shared: RedisUrl | None = None
@@ -52,6 +54,7 @@ class StateOptions:
     cache_timeout_s: float = _DEFAULT_CACHE_TIMEOUT_S
     cache_max_bytes: int = _DEFAULT_CACHE_BYTES
     breaker: StoreBreakerOptions = field(default_factory=StoreBreakerOptions)
+    workers: int = _DEFAULT_WORKERS
 
 
 def state_options(state: State) -> StateOptions:
@@ -68,6 +71,7 @@ def state_options(state: State) -> StateOptions:
             failures=state.breaker_failures or _DEFAULT_BREAKER.failures,
             window_s=seconds(state.breaker_window) or _DEFAULT_BREAKER.window_s,
         ),
+        workers=state.workers if state.HasField("workers") else _DEFAULT_WORKERS,
     )
 
 
@@ -103,6 +107,8 @@ def _durable_mistakes(state: State) -> Iterator[Mistake]:
     size = state.cache_max_bytes
     if state.HasField("cache_max_bytes") and not _LEAST_CACHE_BYTES <= size <= _MOST_CACHE_BYTES:
         yield "cache_max_bytes", f"must be {_LEAST_CACHE_BYTES} to {_MOST_CACHE_BYTES}"
+    if state.workers > _MOST_WORKERS:
+        yield "workers", f"must be 0 to {_MOST_WORKERS}"
     if state.HasField("breaker_failures") and not 1 <= state.breaker_failures <= 10_000:
         yield "breaker_failures", "must be 1 to 10000"
 

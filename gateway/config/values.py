@@ -75,6 +75,9 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "cache.max_answer_bytes": (1, 2**31 - 1),
     "coalescing.max_flights": (1, 1_000_000),
     "batch.max_keys": (2, 10_000),
+    "operation.max_attempts": (1, 10_000),
+    "operation.delay_multiplier": (1, 100),
+    "operation.max_pending": (1, 100_000_000),
     "max_memory_share": (0.1, 1),
 }
 _NOT_MORE_THAN = (
@@ -84,6 +87,8 @@ _NOT_MORE_THAN = (
     ("outlier_detection", "base_ejection_time", "max_ejection_time"),
     ("adaptive_concurrency", "min_limit", "max_limit"),
     ("adaptive_concurrency", "initial_limit", "max_limit"),
+    ("operation", "initial_delay", "max_delay"),
+    ("operation", "attempt_timeout", "total_timeout"),
 )
 """Group of a policy; field of it that may not be more than another one."""
 _INDEX = re.compile(r"\[\d+\]")

@@ -231,6 +231,51 @@ class StoreChanged(NamedTuple):
     why: str
 
 
+class OperationAccepted(NamedTuple):
+    """A call is kept, and will be made."""
+
+    method: MethodInfo
+    operation: str
+
+
+class OperationAttempted(NamedTuple):
+    """An attempt of an operation has ended.
+
+    Args:
+        method: of the operation.
+        operation: its id.
+        attempt: its number, from 1.
+        outcome: how it ended; a success where the upstream works on it still.
+        next_in_s: until the next attempt; None where there is none.
+    """
+
+    method: MethodInfo
+    operation: str
+    attempt: int
+    outcome: Outcome
+    next_in_s: float | None
+
+
+class OperationEnded(NamedTuple):
+    """An operation has ended.
+
+    Args:
+        method: of the operation.
+        operation: its id.
+        state: "succeeded", "failed", "dead" (a dead letter), "cancelled".
+        attempts: that it took.
+        age_s: since it was accepted.
+        why: of a failure; "" for a success.
+    """
+
+    method: MethodInfo
+    operation: str
+    state: str
+    attempts: int
+    age_s: float
+    why: str
+
+
 class MaterialChanged(NamedTuple):
     """Keys or certificates were read again.
 
@@ -277,6 +322,9 @@ Event = (
     | CallBatched
     | BatchSent
     | LimitExceeded
+    | OperationAccepted
+    | OperationAttempted
+    | OperationEnded
     | StoreChanged
     | MaterialChanged
     | DrainStage

@@ -100,6 +100,17 @@ OWN_WORDS: Mapping[Reason, Words] = {
             "The idempotency key is missing",
             "Send a key, the same one whenever you repeat the call.",
         ),
+        (
+            Reason.OPERATION_UNKNOWN,
+            "There is no such operation",
+            "Check the name, and that the same caller asks who began it.",
+        ),
+        (
+            Reason.ATTEMPTS_SPENT,
+            "It was tried as often as it may be",
+            "Tell the operators of the gateway.",
+        ),
+        (Reason.OPERATIONS_FULL, "Too many operations wait already", ""),
     )
 }
 

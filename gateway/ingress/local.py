@@ -4,7 +4,7 @@ They keep the same contract as a REST target and sit behind the same pipeline.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from inspect import isawaitable
 from typing import Any
 
@@ -50,6 +50,28 @@ class LocalUnary:
             answer = self._answer(parse(self._message_class, call.request))
             if isawaitable(answer):
                 answer = await answer
+        except CallError as error:
+            return failed(error)
+        await call.send(answer.SerializeToString())
+        return SUCCESS
+
+
+class LocalCall:
+    """One message in, one out, by what knows who calls.
+
+    Args:
+        message_class: of the request.
+        answer: returns the response message; raises CallError.
+    """
+
+    def __init__(self, message_class: Any, answer: Callable[[Call, Any], Awaitable[Any]]) -> None:
+        self._message_class = message_class
+        self._answer = answer
+
+    async def __call__(self, call: Call) -> Outcome:
+        """Answer the call."""
+        try:
+            answer = await self._answer(call, parse(self._message_class, call.request))
         except CallError as error:
             return failed(error)
         await call.send(answer.SerializeToString())

@@ -10,14 +10,29 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from functools import partial
 from typing import Any
 
-from google.protobuf import descriptor_pb2, duration_pb2
+from google.api import (
+    annotations_pb2,
+    client_pb2,
+    field_behavior_pb2,
+    http_pb2,
+    launch_stage_pb2,
+)
+from google.longrunning import operations_proto_pb2
+from google.protobuf import (
+    any_pb2,
+    descriptor_pb2,
+    duration_pb2,
+    empty_pb2,
+    timestamp_pb2,
+)
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from seawall.admin.v1 import admin_pb2
 from seawall.error.v1 import error_pb2
+from seawall.operations.v1 import operations_pb2
 
 from gateway.core.call import Call, MethodInfo, Target
 from gateway.core.outcome import Outcome
@@ -26,6 +41,12 @@ from gateway.ingress import rate_limit_service
 from gateway.ingress.local import LocalStream
 from gateway.ingress.shown import Shown
 
+_OPERATIONS = (
+    *(any_pb2, empty_pb2, timestamp_pb2, http_pb2, annotations_pb2, launch_stage_pb2),
+    *(client_pb2, field_behavior_pb2),
+    *(status_pb2, operations_proto_pb2, operations_pb2),
+)
+"""What google.longrunning.Operations is described by, each behind what it imports."""
 _ALPHA = "grpc.reflection.v1alpha"
 _STABLE = "grpc.reflection.v1"
 SERVICES = (f"{_STABLE}.ServerReflection", f"{_ALPHA}.ServerReflection")
@@ -47,6 +68,7 @@ def own_pool() -> DescriptorPool:
     own = [alpha, stable]
     for module in (
         *(health_pb2, descriptor_pb2, duration_pb2, error_details_pb2, error_pb2, admin_pb2),
+        *_OPERATIONS,
     ):
         own.append(FileDescriptorProto())
         module.DESCRIPTOR.CopyToProto(own[-1])

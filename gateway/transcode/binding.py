@@ -53,6 +53,8 @@ class Writing:
     habits: Habits = STANDARD
     header_fields: Mapping[str, str] = field(default_factory=dict)
     response_field: str = ""
+    answer: Any = None
+    """The descriptor of what answers are, None for the method's own response."""
 
 
 STANDARD_WRITING = Writing()
@@ -172,13 +174,14 @@ def _compile(
             skip |= {body.name}
         query = plan_query(method.input_type, skip, plans, habits)
         mistakes.extend(f"{refusal}; put it into the body" for refusal in query.refusals())
-    response_body = _response_body(method.output_type, rule.response_body, writing, mistakes)
+    answer = method.output_type if writing.answer is None else writing.answer
+    response_body = _response_body(answer, rule.response_body, writing, mistakes)
     if mistakes:
         raise BindingError(mistakes)
     return Binding(
         *(verb, template, variables, body, query, _body_skip(body, readers), response_body),
         body_is_raw=body is not None and _is_http_body(method.input_type, body),
-        answer_is_raw=_is_http_body(method.output_type, response_body),
+        answer_is_raw=_is_http_body(answer, response_body),
         headers=headers,
         request=method.input_type,
     )

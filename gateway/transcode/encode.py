@@ -90,6 +90,11 @@ class RequestEncoder:
             (binding, _body_writer(binding, codec, as_form=options.as_form)) for binding in bindings
         )
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers with fixed values, which every request has."""
+        return self._headers
+
     def encode(self, message: Any, *, streamed: bool = False) -> Prepared:
         """Return what to send for `message`.
 

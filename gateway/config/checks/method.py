@@ -11,6 +11,7 @@ from seawall.policy.v1.policy_pb2 import BreakerPolicy, FieldPolicy, MethodPolic
 from gateway.config.catalog import rule_mistakes
 from gateway.config.credentials import is_credential
 from gateway.config.limits.mistakes import rate_limit_mistakes
+from gateway.config.operations.mistakes import operation_mistakes
 from gateway.config.sharing.mistakes import sharing_mistakes
 from gateway.config.values import KEYS, Mistake, in_order, name_mistakes, walk
 from gateway.config.webhooks import webhook_mistakes
@@ -29,6 +30,7 @@ def method_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
     yield from rate_limit_mistakes(policy)
     yield from webhook_mistakes(policy.webhook)
     yield from sharing_mistakes(policy)
+    yield from operation_mistakes(policy)
     yield from rule_mistakes(policy.errors)
     for i, name in enumerate(policy.fallback.on):
         if name not in Reason.__members__ and (name not in Code.__members__ or name == "OK"):

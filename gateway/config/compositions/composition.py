@@ -13,6 +13,7 @@ from gateway.compose.lookup import LookupOptions
 from gateway.compose.scatter import ScatterOptions
 from gateway.config.compositions.chains import fallback_options
 from gateway.config.compositions.circles import circles
+from gateway.config.compositions.later import is_kept, operation_options
 from gateway.config.compositions.once import (
     batch_options,
     is_batched,
@@ -24,6 +25,7 @@ from gateway.config.compositions.place import Place, Served
 from gateway.config.effective import EffectiveMethod
 from gateway.config.problems import Problems
 from gateway.config.schema import Schema
+from gateway.operations.options import OperationOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +38,7 @@ class Composition:
         fallback: answers when it does not.
         batch: makes single reads of it in bulk.
         lookup: finds out what became of a call of it.
+        operation: keeps its calls.
         idempotent: whether it is, as a whole.
         calls: full names of the methods that it calls, each once.
     """
@@ -45,6 +48,7 @@ class Composition:
     fallback: FallbackOptions | None = None
     batch: BatchOptions | None = None
     lookup: LookupOptions | None = None
+    operation: OperationOptions | None = None
     idempotent: bool
     calls: tuple[str, ...]
 
@@ -111,7 +115,8 @@ def _composition(
     policy = place.policy
     made = [name for name in ("fan_out", "scatter") if policy.HasField(name)]
     falls_back, batched, looked_up = _falls_back(place), is_batched(place), is_looked_up(place)
-    if not (made or falls_back or batched or looked_up):
+    kept = is_kept(place)
+    if not (made or falls_back or batched or looked_up or kept):
         return None
     for name in made:
         if place.effective.bindings:
@@ -128,6 +133,7 @@ def _composition(
         fallback=fallback_options(place, idempotent.of) if falls_back else None,
         batch=batch_options(place) if batched else None,
         lookup=lookup_options(place) if looked_up else None,
+        operation=operation_options(place) if kept else None,
         idempotent=idempotent.of(place.effective),
         calls=calls,
     )
@@ -149,6 +155,9 @@ def _calls(place: Place) -> Iterator[str]:
         yield policy.scatter.method
     if is_batched(place):
         yield policy.batch.method
+    for made in policy.operation.steps:
+        if made.method:
+            yield made.method
     if is_looked_up(place) and policy.deduplication.lookup.method:
         yield policy.deduplication.lookup.method
     if _falls_back(place):
@@ -162,6 +171,8 @@ def _kind(place: Place) -> str:
     kinds = (name for name in ("fan_out", "scatter") if policy.HasField(name))
     if (made := next(kinds, "")) or _falls_back(place):
         return made or "fallback"
+    if policy.operation.steps:
+        return "operation.steps"
     return "batch" if is_batched(place) else "deduplication.lookup"
 
 

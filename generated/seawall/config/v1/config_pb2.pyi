@@ -224,7 +224,7 @@ class ErrorCatalog(_message.Message):
     def __init__(self, domain: _Optional[str] = ..., reasons: _Optional[_Mapping[str, _error_pb2.ErrorEntry]] = ..., language: _Optional[str] = ...) -> None: ...
 
 class State(_message.Message):
-    __slots__ = ("shared", "limit_timeout", "durable", "durable_timeout", "cache_timeout", "cache_max_bytes", "breaker_failures", "breaker_window")
+    __slots__ = ("shared", "limit_timeout", "durable", "durable_timeout", "cache_timeout", "cache_max_bytes", "breaker_failures", "breaker_window", "workers")
     SHARED_FIELD_NUMBER: _ClassVar[int]
     LIMIT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     DURABLE_FIELD_NUMBER: _ClassVar[int]
@@ -233,6 +233,7 @@ class State(_message.Message):
     CACHE_MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
     BREAKER_FAILURES_FIELD_NUMBER: _ClassVar[int]
     BREAKER_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     shared: str
     limit_timeout: _duration_pb2.Duration
     durable: str
@@ -241,7 +242,8 @@ class State(_message.Message):
     cache_max_bytes: int
     breaker_failures: int
     breaker_window: _duration_pb2.Duration
-    def __init__(self, shared: _Optional[str] = ..., limit_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., durable: _Optional[str] = ..., durable_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_max_bytes: _Optional[int] = ..., breaker_failures: _Optional[int] = ..., breaker_window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    workers: int
+    def __init__(self, shared: _Optional[str] = ..., limit_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., durable: _Optional[str] = ..., durable_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_max_bytes: _Optional[int] = ..., breaker_failures: _Optional[int] = ..., breaker_window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class RateLimitService(_message.Message):
     __slots__ = ("enabled", "domains")

@@ -49,6 +49,9 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_OUTCOME_UNKNOWN: _ClassVar[Reason]
     REASON_KEY_REUSED: _ClassVar[Reason]
     REASON_KEY_REQUIRED: _ClassVar[Reason]
+    REASON_OPERATION_UNKNOWN: _ClassVar[Reason]
+    REASON_ATTEMPTS_SPENT: _ClassVar[Reason]
+    REASON_OPERATIONS_FULL: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_UPSTREAM_STATUS: Reason
 REASON_UPSTREAM_UNRESOLVED: Reason
@@ -85,6 +88,9 @@ REASON_DUPLICATE: Reason
 REASON_OUTCOME_UNKNOWN: Reason
 REASON_KEY_REUSED: Reason
 REASON_KEY_REQUIRED: Reason
+REASON_OPERATION_UNKNOWN: Reason
+REASON_ATTEMPTS_SPENT: Reason
+REASON_OPERATIONS_FULL: Reason
 ENTRY_FIELD_NUMBER: _ClassVar[int]
 entry: _descriptor.FieldDescriptor
 

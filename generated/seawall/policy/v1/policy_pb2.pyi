@@ -33,7 +33,7 @@ FIELD_FIELD_NUMBER: _ClassVar[int]
 field: _descriptor.FieldDescriptor
 
 class MethodPolicy(_message.Message):
-    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize", "auth", "rate_limits", "validation", "webhook", "deduplication", "cache", "invalidation", "coalescing", "batch")
+    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize", "auth", "rate_limits", "validation", "webhook", "deduplication", "cache", "invalidation", "coalescing", "batch", "operation")
     class Idempotency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IDEMPOTENCY_UNSPECIFIED: _ClassVar[MethodPolicy.Idempotency]
@@ -77,6 +77,7 @@ class MethodPolicy(_message.Message):
     INVALIDATION_FIELD_NUMBER: _ClassVar[int]
     COALESCING_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
     upstream: str
     deadline: DeadlinePolicy
     retry: RetryPolicy
@@ -103,7 +104,8 @@ class MethodPolicy(_message.Message):
     invalidation: InvalidationPolicy
     coalescing: CoalescingPolicy
     batch: BatchPolicy
-    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ..., auth: _Optional[_Union[AuthPolicy, _Mapping]] = ..., rate_limits: _Optional[_Mapping[str, RateLimit]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., webhook: _Optional[_Union[WebhookPolicy, _Mapping]] = ..., deduplication: _Optional[_Union[DeduplicationPolicy, _Mapping]] = ..., cache: _Optional[_Union[CachePolicy, _Mapping]] = ..., invalidation: _Optional[_Union[InvalidationPolicy, _Mapping]] = ..., coalescing: _Optional[_Union[CoalescingPolicy, _Mapping]] = ..., batch: _Optional[_Union[BatchPolicy, _Mapping]] = ...) -> None: ...
+    operation: OperationPolicy
+    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ..., auth: _Optional[_Union[AuthPolicy, _Mapping]] = ..., rate_limits: _Optional[_Mapping[str, RateLimit]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., webhook: _Optional[_Union[WebhookPolicy, _Mapping]] = ..., deduplication: _Optional[_Union[DeduplicationPolicy, _Mapping]] = ..., cache: _Optional[_Union[CachePolicy, _Mapping]] = ..., invalidation: _Optional[_Union[InvalidationPolicy, _Mapping]] = ..., coalescing: _Optional[_Union[CoalescingPolicy, _Mapping]] = ..., batch: _Optional[_Union[BatchPolicy, _Mapping]] = ..., operation: _Optional[_Union[OperationPolicy, _Mapping]] = ...) -> None: ...
 
 class DeduplicationPolicy(_message.Message):
     __slots__ = ("disabled", "metadata", "field", "required", "window", "fields", "across_callers", "retention", "in_flight", "replay", "on_unknown", "lookup", "header", "max_completion")
@@ -1095,3 +1097,66 @@ class UpstreamTls(_message.Message):
     server_name: str
     min_version: UpstreamTls.Version
     def __init__(self, ca_file: _Optional[str] = ..., cert_file: _Optional[str] = ..., key_file: _Optional[str] = ..., server_name: _Optional[str] = ..., min_version: _Optional[_Union[UpstreamTls.Version, str]] = ...) -> None: ...
+
+class OperationPolicy(_message.Message):
+    __slots__ = ("disabled", "max_attempts", "initial_delay", "delay_multiplier", "max_delay", "attempt_timeout", "order_by", "steps", "poll", "accepted_in", "retention", "max_pending", "total_timeout")
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    MAX_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_DELAY_FIELD_NUMBER: _ClassVar[int]
+    DELAY_MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    MAX_DELAY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    POLL_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_IN_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    MAX_PENDING_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    max_attempts: int
+    initial_delay: _duration_pb2.Duration
+    delay_multiplier: float
+    max_delay: _duration_pb2.Duration
+    attempt_timeout: _duration_pb2.Duration
+    order_by: str
+    steps: _containers.RepeatedCompositeFieldContainer[OperationStep]
+    poll: OperationPoll
+    accepted_in: str
+    retention: _duration_pb2.Duration
+    max_pending: int
+    total_timeout: _duration_pb2.Duration
+    def __init__(self, disabled: _Optional[bool] = ..., max_attempts: _Optional[int] = ..., initial_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., delay_multiplier: _Optional[float] = ..., max_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., attempt_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., order_by: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[OperationStep, _Mapping]]] = ..., poll: _Optional[_Union[OperationPoll, _Mapping]] = ..., accepted_in: _Optional[str] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_pending: _Optional[int] = ..., total_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class OperationStep(_message.Message):
+    __slots__ = ("method", "request", "name")
+    class RequestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    request: _containers.ScalarMap[str, str]
+    name: str
+    def __init__(self, method: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., name: _Optional[str] = ...) -> None: ...
+
+class OperationPoll(_message.Message):
+    __slots__ = ("path", "interval", "state", "succeeded", "failed", "result")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    interval: _duration_pb2.Duration
+    state: str
+    succeeded: _containers.RepeatedScalarFieldContainer[str]
+    failed: _containers.RepeatedScalarFieldContainer[str]
+    result: str
+    def __init__(self, path: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[str] = ..., succeeded: _Optional[_Iterable[str]] = ..., failed: _Optional[_Iterable[str]] = ..., result: _Optional[str] = ...) -> None: ...

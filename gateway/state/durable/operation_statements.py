@@ -1,0 +1,175 @@
+"""The statements of operations, made once. Parameters begin with `b_`."""
+
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, bindparam, case, delete, exists, func, null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.state.durable.moment import NOW
+from gateway.state.durable.schema.operations import OPEN_OPERATIONS
+from gateway.state.durable.schema.operations import operations as _o
+from gateway.state.operations import OPEN, State
+
+_id: BindParameter[Any] = bindparam("b_id")
+_token: BindParameter[Any] = bindparam("b_token")
+_OPEN: Final = [state.value for state in OPEN]
+_ENDED: Final = [state.value for state in State if state not in OPEN]
+_NEVER: Final = 1e18
+
+KEPT: Final = (
+    _o.c.number,
+    _o.c.id,
+    _o.c.method,
+    _o.c.state,
+    _o.c.attempts,
+    _o.c.accepted_at,
+    _o.c.changed_at,
+    _o.c.due_at,
+    _o.c.expires_at,
+    _o.c.progress,
+    _o.c.last_error,
+    _o.c.answer,
+    _o.c.cancelling,
+)
+"""The columns of `Kept`, in its order."""
+
+_ACCEPTED = {
+    "id": _id,
+    "method": bindparam("b_method"),
+    "owner": bindparam("b_owner"),
+    "state": State.WAITING.value,
+    "token": 0,
+    "attempts": 0,
+    "due_at": NOW + bindparam("b_not_before_s"),
+    "accepted_at": NOW,
+    "changed_at": NOW,
+    "expires_at": _NEVER,
+    "key_digest": bindparam("b_key"),
+    "key_until": NOW + bindparam("b_key_held_s"),
+    "fingerprint": bindparam("b_fingerprint"),
+    "order_key": bindparam("b_order_key"),
+    "cancelling": False,
+    "header_key": bindparam("b_header_key"),
+    "request": bindparam("b_request"),
+    "metadata": bindparam("b_metadata"),
+    "progress": b"",
+    "last_error": bindparam("b_last_error"),
+    "answer": b"",
+}
+INSERT: Final = {
+    "sqlite": sqlite.insert(_o).values(**_ACCEPTED).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_o).values(**_ACCEPTED).on_conflict_do_nothing(),
+}
+RELEASE_KEY: Final = (
+    update(_o)
+    .where(_o.c.key_digest == bindparam("b_key"), _o.c.key_until <= NOW)
+    .values(key_digest=null())
+)
+BY_KEY: Final = select(*KEPT, _o.c.fingerprint).where(_o.c.key_digest == bindparam("b_key"))
+BY_ID: Final = select(*KEPT, _o.c.owner, _o.c.token).where(_o.c.id == _id)
+HOLD: Final = BY_ID.with_for_update()
+PENDING: Final = select(func.count()).select_from(
+    select(_o.c.method)
+    .where(_o.c.method == bindparam("b_method"), OPEN_OPERATIONS)
+    .limit(bindparam("b_limit"))
+    .subquery()
+)
+WAITS: Final = select(_o.c.id).where(_o.c.order_key == bindparam("b_order_key"), OPEN_OPERATIONS)
+
+_earlier = _o.alias("earlier")
+_WORK = (_o.c.request, _o.c.metadata, _o.c.header_key, _o.c.owner)
+DUE: Final = (
+    select(*KEPT, *_WORK)
+    .where(
+        OPEN_OPERATIONS,
+        _o.c.due_at <= NOW,
+        _o.c.method.in_(bindparam("b_methods", expanding=True)),
+        _o.c.order_key.is_(None)
+        | ~exists().where(
+            _earlier.c.order_key == _o.c.order_key,
+            _earlier.c.number < _o.c.number,
+            _earlier.c.state.in_(_OPEN),
+        ),
+    )
+    .order_by(_o.c.due_at, _o.c.number)
+    .limit(bindparam("b_limit"))
+    .with_for_update(of=_o, skip_locked=True)
+)
+CLAIMED: Final = select(*KEPT, *_WORK, _o.c.token).where(
+    _o.c.token.in_(bindparam("b_tokens", expanding=True)), _o.c.state == State.RUNNING.value
+)
+CLAIM: Final = (
+    update(_o)
+    .where(_o.c.number == bindparam("b_number"))
+    .values(
+        state=State.RUNNING.value,
+        token=_token,
+        attempts=_o.c.attempts + 1,
+        due_at=NOW + bindparam("b_lease_s"),
+        changed_at=NOW,
+    )
+)
+_mine = (_o.c.id == _id) & (_o.c.token == _token) & (_o.c.state == State.RUNNING.value)
+RENEW: Final = update(_o).where(_mine).values(due_at=NOW + bindparam("b_lease_s"))
+NOTE: Final = update(_o).where(_mine).values(progress=bindparam("b_progress"), changed_at=NOW)
+DEFER: Final = (
+    update(_o)
+    .where(_mine)
+    .values(
+        state=State.WAITING.value,
+        attempts=_o.c.attempts - bindparam("b_uncounted"),
+        due_at=NOW + bindparam("b_due_in_s"),
+        changed_at=NOW,
+        progress=bindparam("b_progress"),
+        last_error=bindparam("b_last_error"),
+    )
+)
+END: Final = (
+    update(_o)
+    .where(_mine)
+    .values(
+        state=bindparam("b_state"),
+        changed_at=NOW,
+        expires_at=NOW + bindparam("b_retention_s"),
+        answer=bindparam("b_answer"),
+    )
+)
+FIND: Final = select(*KEPT).order_by(_o.c.number.desc()).limit(bindparam("b_limit"))
+CANCEL_WAITING: Final = (
+    update(_o)
+    .where(_o.c.id == _id, _o.c.state == State.WAITING.value)
+    .values(
+        state=State.CANCELLED.value,
+        changed_at=NOW,
+        expires_at=NOW + bindparam("b_retention_s"),
+        answer=bindparam("b_answer"),
+        cancelling=True,
+    )
+)
+CANCEL_RUNNING: Final = (
+    update(_o)
+    .where(_o.c.id == _id, _o.c.state == State.RUNNING.value)
+    .values(cancelling=True, changed_at=case((_o.c.cancelling, _o.c.changed_at), else_=NOW))
+)
+DELETE_ENDED: Final = delete(_o).where(_o.c.id == _id, _o.c.state.in_(_ENDED))
+RETRY: Final = (
+    update(_o)
+    .where(_o.c.id == _id, _o.c.state == State.DEAD.value)
+    .values(
+        state=State.WAITING.value,
+        attempts=0,
+        accepted_at=NOW,
+        due_at=NOW,
+        changed_at=NOW,
+        expires_at=_NEVER,
+        answer=b"",
+    )
+)
+EXPIRED: Final = (
+    select(_o.c.number)
+    .where(_o.c.expires_at <= NOW)
+    .order_by(_o.c.expires_at)
+    .limit(bindparam("b_limit"))
+    .with_for_update(skip_locked=True)
+)
+DELETE: Final = delete(_o).where(_o.c.number.in_(bindparam("b_numbers", expanding=True)))
