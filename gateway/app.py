@@ -13,8 +13,6 @@ from pathlib import Path
 
 from seawall.config.v1.config_pb2 import GatewayConfig
 
-from gateway.admin import upstreams as admin
-from gateway.admin.cache import PURGE_REQUEST, purge_cache
 from gateway.chain import Surroundings, local_pipeline
 from gateway.config.address import Address, parse_address
 from gateway.config.checks import seconds
@@ -23,27 +21,21 @@ from gateway.config.document import Document, empty_document, read_document
 from gateway.config.identity import identity_doubts
 from gateway.config.listeners import DEFAULT_LISTEN as DEFAULT_LISTEN
 from gateway.config.listeners import ListenerOptions, listener_doubts, listener_options
-from gateway.config.rate_limit_service import described_limits
 from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
 from gateway.config.sharing import keeps_answers, keeps_records
-from gateway.config.sharing.metadata import caller_of_call
 from gateway.config.state import state_options
-from gateway.core.call import MethodInfo
 from gateway.core.clock import Clock, Rng, SystemClock, system_rng
 from gateway.core.errors import ConfigError, Problem
 from gateway.core.events import Events, Listener
 from gateway.core.state import UpstreamState
 from gateway.dispatch import Dispatch
 from gateway.edge import Edge
-from gateway.ingress import rate_limit_service
 from gateway.ingress.gate import Gate
 from gateway.ingress.health import SERVICE as HEALTH
 from gateway.ingress.health import Health
 from gateway.ingress.listener import handler_for
-from gateway.ingress.local import LocalCall, LocalUnary
 from gateway.ingress.ops import OpsServer
-from gateway.ingress.rate_limit_service import Domain, RateLimitTarget
 from gateway.ingress.reflection import SERVICES as REFLECTION
 from gateway.ingress.reflection import Reflection, own_pool
 from gateway.ingress.server import Server, ServerOptions
@@ -52,9 +44,8 @@ from gateway.interceptors.arrival import TrustedPeers
 from gateway.interceptors.overload.guard import OverloadGuard, OverloadOptions
 from gateway.interceptors.overload.memory import MemoryReader
 from gateway.interceptors.overload.sampler import OverloadSampler
-from gateway.operations.service import SERVICE as OPERATIONS
-from gateway.operations.service import OperationsService
 from gateway.operations.workers import WorkerOptions, Workers
+from gateway.own_services import own_targets
 from gateway.pipelines import Pipelines
 from gateway.stores import Stores
 from gateway.telemetry.metrics import Metrics
@@ -195,6 +186,7 @@ class Gateway:
         self._schema = loaded.schema
         config = loaded.document.config
         self._is_worker = settings.workers is not None
+        self._working = False
         self._grace_s = seconds(config.drain.grace) if config.drain.HasField("grace") else 30.0
         listeners_at, ops_listen = _listen_addresses(settings, loaded.document)
         gate = Gate()
@@ -237,49 +229,23 @@ class Gateway:
             self._upstreams[name] = one
         served = list(dict.fromkeys(method.method.service for method in methods))
         health = Health(served)
-        limits_served = config.rate_limit_service.enabled
-        own = [
-            *(HEALTH, *REFLECTION),
-            *([admin.SERVICE] if config.admin.enabled else []),
-            *([rate_limit_service.SERVICE] if limits_served else []),
-            *([OPERATIONS] if loaded.resolved.has_operations else []),
-        ]
-        reflection = Reflection(
-            (self._schema.pool, own_pool()),
-            [*served, *own],
-            {one.name: one.services for one in listeners_at if one.services is not None},
-        )
-        local = health.targets() | reflection.targets()
-        if config.admin.enabled:
-            local[MethodInfo(admin.SERVICE, "ListUpstreams")] = LocalUnary(
-                admin.LIST_REQUEST, partial(admin.list_upstreams, self.upstream_states)
-            )
-            local[MethodInfo(admin.SERVICE, "PurgeCache")] = LocalUnary(
-                PURGE_REQUEST, partial(purge_cache, self._stores.answers)
-            )
-
-        if limits_served:
-            local[MethodInfo(rate_limit_service.SERVICE, "ShouldRateLimit")] = RateLimitTarget(
-                {
-                    name: Domain(limits, self._around.credential_metadata)
-                    for name, limits in described_limits(config).items()
-                },
-                self._edge.limits,
-                self._events,
-            )
-
         pipelines = Pipelines(
             loaded.schema, loaded.resolved, self._upstreams, self._around, config.identity
         )
-        if loaded.resolved.has_operations:
-            operations = OperationsService(
-                self._stores.operations,
-                caller_of_call(self._around.credential_metadata),
-                pipelines.messages,
-                self._clock,
-            )
-            for name, (request, answer) in operations.methods().items():
-                local[MethodInfo(OPERATIONS, name)] = LocalCall(request, answer)
+        own = own_targets(
+            config,
+            self._around,
+            self._edge,
+            self._stores,
+            self.upstream_states,
+            pipelines.kept.messages if loaded.resolved.has_operations else None,
+        )
+        reflection = Reflection(
+            (self._schema.pool, own_pool()),
+            dict.fromkeys((*served, HEALTH, *REFLECTION, *(method.service for method in own))),
+            {one.name: one.services for one in listeners_at if one.services is not None},
+        )
+        local = health.targets() | reflection.targets() | own
 
         def end_streams() -> None:
             health.end_watches()
@@ -298,30 +264,34 @@ class Gateway:
         )
         self._workers = Workers(
             self._stores.operations,
-            pipelines.works,
+            pipelines.kept.works,
             self._clock,
             self._rng,
             self._events,
             WorkerOptions(concurrency=_workers(config, settings)),
         )
-        pipelines.wake = self._workers.wake
-        self._server = Server(
-            ServerOptions(
-                listeners=listeners_at,
-                connections=connection_options(config.connections),
-                max_request_bytes=max(m.policy.sizes.max_request_bytes for m in methods),
-                wait_s=seconds(config.drain.wait),
-                grace_s=self._grace_s,
-            ),
-            partial(handler_for, self.dispatch, gate, self._clock, unserved),
-            gate,
-            health,
-            end_streams,
-            self._clock,
-            self._events,
+        pipelines.kept.wake = self._workers.wake
+        self._server = (
+            None
+            if self._is_worker
+            else Server(
+                ServerOptions(
+                    listeners=listeners_at,
+                    connections=connection_options(config.connections),
+                    max_request_bytes=max(m.policy.sizes.max_request_bytes for m in methods),
+                    wait_s=seconds(config.drain.wait),
+                    grace_s=self._grace_s,
+                ),
+                partial(handler_for, self.dispatch, gate, self._clock, unserved),
+                gate,
+                health,
+                end_streams,
+                self._clock,
+                self._events,
+            )
         )
         self._ops = (
-            OpsServer(ops_listen, lambda: health.serving, metrics.page)
+            OpsServer(ops_listen, lambda: health.serving or self._working, metrics.page)
             if ops_listen is not None
             else None
         )
@@ -338,7 +308,7 @@ class Gateway:
     @property
     def addresses(self) -> list[str]:
         """HOST:PORT of each gRPC listener."""
-        return [str(address) for address in self._server.addresses]
+        return [] if self._server is None else [str(one) for one in self._server.addresses]
 
     @property
     def ops_address(self) -> str | None:
@@ -354,7 +324,7 @@ class Gateway:
         try:
             if self._ops is not None:
                 await self._ops.start()
-            if not self._is_worker:
+            if self._server is not None:
                 await self._server.start()
             for upstream in self._upstreams.values():
                 upstream.start()
@@ -363,15 +333,17 @@ class Gateway:
             await self._edge.start()
             await self._stores.start()
             self._workers.start()
+            self._working = self._is_worker
         except BaseException:
             await self._close()
             raise
 
     async def stop(self) -> None:
         """Drain, then close everything."""
+        self._working = False
         await self._workers.drain()
         grace_ends_at = self._clock.now() + self._grace_s
-        if not self._is_worker:
+        if self._server is not None:
             await self._server.drain()
         await self._workers.settled(grace_ends_at)
         await self._workers.end()

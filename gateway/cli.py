@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from gateway import __version__, process, report
 from gateway import explain as explanation
 from gateway.app import DEFAULT_LISTEN, DEFAULT_OPS_LISTEN, Gateway, Loaded, Settings, load
 from gateway.config.resolve import Flags
+from gateway.config.state import DEFAULT_WORKERS
 from gateway.core.errors import ConfigError, Problem
 from gateway.demo import run as demo_run
 from gateway.process import Scheduling
@@ -134,6 +136,12 @@ LogLevelOption = Annotated[
     LogLevel,
     typer.Option("--log-level", help="'info' has a line for every call.", rich_help_panel="Logs"),
 ]
+Concurrency = Annotated[
+    int,
+    typer.Option(
+        "--concurrency", min=1, max=10_000, help="Attempts at one time.", rich_help_panel="Process"
+    ),
+]
 SchedulingOption = Annotated[
     Scheduling,
     typer.Option(
@@ -223,6 +231,39 @@ def serve(
         process.run(run(settings, load(settings), log), scheduling)
 
 
+@app.command()
+def worker(
+    descriptor_set: DescriptorSet = None,
+    proto: Proto = None,
+    config: Config = None,
+    service: Service = None,
+    upstream: Upstream = None,
+    ops_listen: OpsListen = None,
+    concurrency: Concurrency = DEFAULT_WORKERS,
+    log_format: LogFormatOption = LogFormat.CONSOLE,
+    log_level: LogLevelOption = LogLevel.INFO,
+    scheduling: SchedulingOption = Scheduling.BATCH,
+) -> None:
+    """Make durable operations that gateways have accepted, and serve nothing.
+
+    Give it the protos and the configuration of those gateways: they meet in state.durable.
+    With `state: {workers: 0}` the gateways leave all operations to workers.
+
+    Example: seawall worker --config seawall.yaml --concurrency 32
+    """
+    log = configure(log_format, log_level)
+    gc.disable()
+    with _mistakes_told():
+        settings = _settings(descriptor_set, proto, config, service, upstream, None, ops_listen)
+        loaded = load(settings)
+        if not loaded.resolved.has_operations:
+            raise ConfigError.one(
+                "", "no method has `operation` in its policy: there is nothing to work on"
+            )
+        settings = replace(settings, workers=concurrency)
+        process.run(run(settings, loaded, log), scheduling)
+
+
 async def run(settings: Settings, loaded: Loaded, log: AccessLog) -> None:
     """Serve until a signal, then drain; a second signal ends at once."""
     gateway = Gateway(settings, loaded, listeners=[log])
@@ -235,7 +276,10 @@ async def run(settings: Settings, loaded: Loaded, log: AccessLog) -> None:
         gc.collect()
         gc.freeze()
         gc.enable()
-        report.serving(loaded, gateway.addresses, gateway.ops_address)
+        if settings.workers is None:
+            report.serving(loaded, gateway.addresses, gateway.ops_address)
+        else:
+            report.working(loaded, settings.workers, gateway.ops_address)
         await stop.wait()
     finally:
         await gateway.stop()

@@ -75,6 +75,20 @@ def serving(loaded: Loaded, addresses: Sequence[str], ops_address: str | None) -
     sys.stdout.flush()
 
 
+def working(loaded: Loaded, concurrency: int, ops_address: str | None) -> None:
+    """Say what is worked on."""
+    _warned(loaded)
+    names = [
+        name for name, one in loaded.resolved.compositions.items() if one.operation is not None
+    ]
+    print(f"seawall {__version__}: worker, {_count(concurrency, 'attempt')} at one time")
+    for name in names:
+        print(f"operations of {name}")
+    if ops_address is not None:
+        print(f"ops on http://{ops_address} (/livez, /readyz, /metrics)")
+    sys.stdout.flush()
+
+
 def _listener(said: Listener) -> str:
     """Return what is particular about a listener, for people."""
     told = []

@@ -26,7 +26,7 @@ _DEFAULT_DURABLE_TIMEOUT_S = 2.0
 _DEFAULT_CACHE_TIMEOUT_S = 0.050
 _DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 _DEFAULT_BREAKER = StoreBreakerOptions()
-_DEFAULT_WORKERS, _MOST_WORKERS = 16, 10_000
+DEFAULT_WORKERS, _MOST_WORKERS = 16, 10_000
 _MAX_TIMEOUT_S = 60.0
 _LEAST_CACHE_BYTES, _MOST_CACHE_BYTES = 1024 * 1024, 2**40
 _MIN_LIMIT_TIMEOUT_S, _MAX_LIMIT_TIMEOUT_S = 0.001, 1.0
@@ -54,7 +54,7 @@ class StateOptions:
     cache_timeout_s: float = _DEFAULT_CACHE_TIMEOUT_S
     cache_max_bytes: int = _DEFAULT_CACHE_BYTES
     breaker: StoreBreakerOptions = field(default_factory=StoreBreakerOptions)
-    workers: int = _DEFAULT_WORKERS
+    workers: int = DEFAULT_WORKERS
 
 
 def state_options(state: State) -> StateOptions:
@@ -71,7 +71,7 @@ def state_options(state: State) -> StateOptions:
             failures=state.breaker_failures or _DEFAULT_BREAKER.failures,
             window_s=seconds(state.breaker_window) or _DEFAULT_BREAKER.window_s,
         ),
-        workers=state.workers if state.HasField("workers") else _DEFAULT_WORKERS,
+        workers=state.workers if state.HasField("workers") else DEFAULT_WORKERS,
     )
 
 

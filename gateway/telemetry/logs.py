@@ -26,6 +26,8 @@ from gateway.core.events import (
     Event,
     LimitExceeded,
     MaterialChanged,
+    OperationAttempted,
+    OperationEnded,
     OverloadChanged,
     PacingChanged,
     RecordUnknown,
@@ -132,6 +134,8 @@ class AccessLog:
             self._writer(event)(name, **fields)
         elif isinstance(event, RecordUnknown):
             self._log.warning("outcome_unknown", method=event.call.method.full_name)
+        elif isinstance(event, OperationAttempted | OperationEnded):
+            self._operation(event)
         elif isinstance(event, LimitExceeded) and event.shadow:
             method = event.call.method.full_name
             self._log.info("limit", method=method, limit=event.limit, shadow=True)
@@ -180,6 +184,30 @@ class AccessLog:
         fields["timestamp"] = datetime.datetime.fromtimestamp(_wall(), datetime.UTC)
         self._lines.write(orjson.dumps(fields, None, _LINE))
         self._lines.flush()
+
+    def _operation(self, event: OperationAttempted | OperationEnded) -> None:
+        fields: dict[str, Any] = {
+            "method": event.method.full_name,
+            "operation": event.operation,
+        }
+        if isinstance(event, OperationAttempted):
+            error = event.outcome.error
+            if error is not None:
+                fields |= {"attempt": event.attempt, "error": error.message}
+                if event.next_in_s is not None:
+                    fields["next_in_s"] = round(event.next_in_s, 1)
+                self._log.warning("operation_attempt", **fields)
+            return
+        fields |= {
+            "state": event.state,
+            "attempts": event.attempts,
+            "age_s": round(event.age_s, 3),
+        }
+        if event.why:
+            fields["error"] = event.why
+        # A dead letter waits for somebody: it is to wake people up.
+        level = {"dead": self._log.error, "failed": self._log.warning}
+        level.get(event.state, self._log.info)("operation", **fields)
 
     def _retry(self, event: RetryScheduled) -> None:
         error = event.outcome.error

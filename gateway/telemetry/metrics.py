@@ -40,6 +40,7 @@ from gateway.core.outcome import Kind
 from gateway.core.state import UpstreamState
 from gateway.core.status import Code
 from gateway.telemetry.edge import EdgeMetrics
+from gateway.telemetry.operations import OperationMetrics
 from gateway.telemetry.sharing import SharingMetrics
 from gateway.telemetry.upstreams import upstream_metrics
 
@@ -87,6 +88,7 @@ class Metrics:
         self._least = Criticality.SHEDDABLE
         self._edge = EdgeMetrics()
         self._sharing = SharingMetrics()
+        self._operations = OperationMetrics()
         self._takers: dict[type, Callable[..., None]] = {
             CallEnded: self._call_ended,
             AttemptEnded: self._attempt_ended,
@@ -101,6 +103,7 @@ class Metrics:
             OverloadChanged: self._overload_changed,
             **self._edge.takers,
             **self._sharing.takers,
+            **self._operations.takers,
         }
 
     def page(self) -> bytes:
@@ -191,6 +194,7 @@ class Metrics:
         )
         yield from self._edge.collect()
         yield from self._sharing.collect()
+        yield from self._operations.collect()
         yield from upstream_metrics(list(self._upstreams()), self._transitions)
 
 

@@ -79,12 +79,20 @@ class Press:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.answers.append((status, {} if body is None else body, named))
 
+    async def leave(self) -> None:
+        """Be away: its port refuses connections."""
+        await self.http.__aexit__()
+
+    async def come_back(self) -> None:
+        """Be there again, on the same port."""
+        await self.http.__aenter__()
+
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.path
         text = "" if request.method == "GET" else (await request.json()).get("text", "")
         key = request.headers.get("idempotency-key")
         self.seen.append((path, text, key))
-        self.headers.append(dict(request.headers))
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
         await self.gate.wait()
         if self.answers:
             status, body, headers = self.answers.pop(0)
