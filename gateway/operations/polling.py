@@ -36,6 +36,8 @@ from gateway.transcode.target import RestParts, RestTarget, UnaryTarget
 _END: Final = b"\x00"
 _GOES_ON: Final = b"\x01"
 _LONGEST_ASKED_S: Final = 3600.0
+_ENDED_BADLY: Final = Code.FAILED_PRECONDITION
+"""The status of work that an upstream accepted, and that failed there: it tells no other."""
 _MAX_PATH: Final = 4096
 
 
@@ -236,7 +238,7 @@ def _local(location: str, origin: Any) -> str:
 
 def _ended_badly(state: str, upstream: str) -> CallError:
     return CallError(
-        Code.FAILED_PRECONDITION,
+        _ENDED_BADLY,
         Reason.UPSTREAM_STATUS,
         f"the upstream accepted it, and it ended as {state!r}",
         origin=Origin.UPSTREAM,

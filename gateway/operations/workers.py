@@ -265,6 +265,7 @@ class Workers:
             Reason.ATTEMPT_TIMEOUT,
             "the upstream accepted it and has not come to an end",
             sent=Sent.ANSWERED,
+            transient=True,
         )
         return Next(State.DEAD, spent(error, claimed.kept.attempts, total_s))
 
@@ -304,7 +305,7 @@ class Workers:
         except UnreadableError:
             error = None
         error = error or CallError(
-            Code.UNKNOWN,
+            Code.ABORTED,
             Reason.OUTCOME_UNKNOWN,
             "whoever worked on it did not come to an end",
             sent=Sent.UNKNOWN,

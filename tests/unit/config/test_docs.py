@@ -57,6 +57,7 @@ EDGE = (
 
 
 KEPT = (
+    'import "google/longrunning/operations.proto";\n'
     "enum Kind { KIND_UNSPECIFIED = 0; CARD = 1; }\n"
     "message GetOrderRequest { string id = 1; Kind kind = 2; string trace = 3; }\n"
     "message OrderOf { Item order = 1; }\n"
@@ -75,9 +76,18 @@ KEPT = (
             ("FindOrder", "Find", "OrderOf", 'get: "/v1/orders:find"'),
             ("CreateOrder", "Item", "OrderOf", 'post: "/v1/orders" body: "*"'),
             ("PayOrder", "Pay", "OrderOf", 'post: "/v1/orders/{id}:pay" body: "*"'),
+            ("NoteOrder", "Item", "Noted", 'post: "/v1/orders/{id}:note" body: "*"'),
         )
     )
-    + "}\n"
+    + "".join(
+        f"rpc {name}(Item) returns (google.longrunning.Operation) {{ {rule}"
+        'option (google.longrunning.operation_info) = {response_type: "OrderOf"}; }\n'
+        for name, rule in (
+            ("ShipOrder", 'option (google.api.http) = {post: "/v1/orders/{id}:ship"}; '),
+            ("CloseOrder", ""),
+        )
+    )
+    + "}\nmessage Noted { string operation = 1; }\n"
 )
 
 

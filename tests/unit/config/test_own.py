@@ -71,8 +71,9 @@ def test_some_are_served_only_where_they_are_enabled(given: Given, enabled: bool
     text = str(enabled).lower()
     domains = "domains: {e: {limits: [{entries: [{key: a}], limit: {requests: 1}}]}}"
     yaml = f"admin: {{enabled: {text}}}\nrate_limit_service: {{enabled: {text}, {domains}}}\n"
-    served = own_served(given.document(yaml))
+    served = own_served(given.document(yaml), operations=enabled)
     optional = {"seawall.admin.v1.AdminService", "envoy.service.ratelimit.v3.RateLimitService"}
+    optional.add("google.longrunning.Operations")
     assert served == set(METHODS) - (set() if enabled else optional)
 
 

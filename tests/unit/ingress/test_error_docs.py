@@ -76,6 +76,7 @@ def test_the_table_names_statuses_that_there_are() -> None:
     assert {name for name, status in STATUS.items() if not status} == {
         "UPSTREAM_STATUS",
         "QUORUM_MISSED",
+        "ATTEMPTS_SPENT",
     }
 
 

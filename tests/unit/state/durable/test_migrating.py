@@ -9,9 +9,11 @@ from support.durable import count, opened
 
 from gateway.state.durable import migrating
 from gateway.state.durable.schema import metadata
+from gateway.state.durable.schema import operations as _operations
 from gateway.state.durable.schema import records as _records
 from gateway.state.durable.store import Durable
 
+assert _operations
 assert _records  # its table is in the metadata
 
 
