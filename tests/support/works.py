@@ -1,6 +1,7 @@
 """Work that takes its time: a service whose calls are kept, and the REST service behind it."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ class Press:
         self.answers: list[tuple[int, Any, Mapping[str, str]]] = []
         self.known: dict[str, dict[str, str]] = {}
         self.honours = False
+        self.max_pause_s = 0.0
         self.gate = asyncio.Event()
         self.gate.set()
         self.http = Upstream(self._answer)
@@ -104,11 +106,17 @@ class Press:
             return web.json_response({"message": "no such page"}, status=404)
         if self.honours and key in self.known:
             return web.json_response(self.known[str(key)])
+        await self._pause()
         self.done.append((path, text))
         page = {"id": f"p{len(self.done)}", "text": text}
         if key is not None:
             self.known[key] = page
+        await self._pause()
         return web.json_response(page)
+
+    async def _pause(self) -> None:
+        if self.max_pause_s:
+            await asyncio.sleep(random.uniform(0, self.max_pause_s))
 
 
 def folder_of(tmp_path: Path) -> Path:

@@ -133,7 +133,10 @@ def lookup_options(place: Place) -> LookupOptions | None:
         else compile_mapping(own.input_type, other.input_type, _none(own, other))
     )
     response = place.mapping(
-        "deduplication.lookup.response", other.output_type, own.output_type, said.response
+        "deduplication.lookup.response",
+        other.output_type,
+        place.effective.answer,
+        said.response,
     )
     is_found = _found(place, other.output_type, said.found)
     if request is None or response is None or is_found is None:
