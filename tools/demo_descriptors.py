@@ -31,7 +31,8 @@ def compile_system(name: str) -> descriptor_pb2.FileDescriptorSet:
                 "-m",
                 "grpc_tools.protoc",
                 f"--proto_path={protos}",
-                f"--proto_path={site}",  # google/api, from the googleapis wheel
+                f"--proto_path={ROOT / 'build' / 'googleapis'}",  # from the googleapis wheel
+                f"--proto_path={site}",  # google/protobuf
                 f"--descriptor_set_out={out}",
                 "--include_imports",
                 "--include_source_info",

@@ -1,4 +1,4 @@
-"""The REST service behind `commerce.v1`: takes events, and runs jobs at their hours.
+"""The REST service behind `commerce.v1`: takes events and e-mails, and runs jobs at their hours.
 
 It believes whoever reaches it: signatures and callers are the business of what stands
 before it. An event without an id, or a body that is no JSON, is refused all the same.
@@ -6,6 +6,7 @@ before it. An event without an id, or a body that is no JSON, is refused all the
 Beside the control endpoints of every downstream there is
 
     GET    /_demo/received      the latest requests: verb, path, headers, the body in base64
+    GET    /_demo/emails        the e-mails that were sent, in order
 
     python -m gateway.demo.commerce --port 8892
 """
@@ -27,7 +28,9 @@ from gateway.demo.server import Handler, RestError, json_body, main
 PAYMENTS = "/webhooks/payments"
 PARCELS = "/webhooks/parcels"
 CRON = "/cron"
+EMAILS = "/emails"
 RECEIVED = "/_demo/received"
+SENT = "/_demo/emails"
 
 _JOBS = ("retry-emails", "expire-carts")
 _MAX_ITEMS = 12
@@ -53,6 +56,8 @@ class Commerce:
     def reset(self) -> None:
         """Forget what came, and let there be work for every job."""
         self._received: deque[Record] = deque(maxlen=_MAX_RECEIVED)
+        self._emails: list[Record] = []
+        self._by_key: dict[str, Record] = {}
         draws = Draws(self._seed, "jobs")
         self._work = {job: 1 + int(draws.random() * _MAX_ITEMS) for job in _JOBS}
 
@@ -63,6 +68,8 @@ class Commerce:
             web.post(PARCELS, self._noted(self._event)),
             web.post(f"{CRON}/{{job}}", self._noted(self._run)),
             web.get(RECEIVED, self._list_received),
+            web.post(EMAILS, self._noted(self._send)),
+            web.get(SENT, self._list_emails),
         )
 
     def _noted(self, handler: Handler) -> Handler:
@@ -83,6 +90,19 @@ class Commerce:
 
     async def _list_received(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"requests": list(self._received)})
+
+    async def _send(self, request: web.Request) -> web.StreamResponse:
+        email = fields.strings(await json_body(request), "email", needed=("to", "subject", "text"))
+        key = request.headers.get("idempotency-key", "")
+        sent = self._by_key.get(key) if key else None
+        if sent is None:
+            sent = {"emailId": f"eml-{1 + len(self._emails)}", "to": email["to"]}
+            self._emails.append(email)
+            self._by_key[key] = sent
+        return web.json_response(sent)
+
+    async def _list_emails(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"emails": self._emails})
 
     async def _event(self, request: web.Request) -> web.StreamResponse:
         event_id = _event_id(await request.read())

@@ -7,9 +7,14 @@ always misbehave:
     tpl-slow      takes 60 seconds
     dep-slow      takes 60 seconds
 
+What is deployed anew is accepted (202) and comes to its end as it is looked at: it runs at the
+first look and has succeeded at the second. A deployment with an Idempotency-Key that it knows is
+the same one. A store called "store-broken" fails.
+
 Beside the control endpoints of every downstream there is
 
     GET    /_demo/connections   how many connections carried the requests that were served
+    GET    /_demo/deployments   the deployments that were asked for, in order
 
     python -m gateway.demo.deploy --port 9001
 """
@@ -21,11 +26,13 @@ from aiohttp import web
 from gateway.demo import fields
 from gateway.demo.faults import Draws, Fault
 from gateway.demo.records import Records
-from gateway.demo.server import Handler, main
+from gateway.demo.server import Handler, json_body, main
 
 TEMPLATES = "/templates"
 DEPLOYMENTS = "/deployments"
 CONNECTIONS = "/_demo/connections"
+ASKED_FOR = "/_demo/deployments"
+BROKEN = "store-broken"
 
 _MAX_CONNECTIONS = 10_000
 _FIRST_AT = 1_765_000_000  # 2025-12-06
@@ -65,6 +72,8 @@ class Deploy:
     def reset(self) -> None:
         """Make the templates and the first deployments anew, and forget connections."""
         self._connections: set[object] = set()
+        self._asked_for: list[str] = []
+        self._keys: dict[str, str] = {}
         self._templates = Records("templateId", "tpl", 1)
         for i, (template_id, name, version, category) in enumerate(_TEMPLATES):
             template = {
@@ -93,7 +102,9 @@ class Deploy:
             web.get(TEMPLATES, self._noted(self._list_templates)),
             web.get(f"{TEMPLATES}/{{id}}", self._noted(self._get_template)),
             web.get(f"{DEPLOYMENTS}/{{id}}", self._noted(self._get_deployment)),
+            web.post(DEPLOYMENTS, self._noted(self._deploy)),
             web.get(CONNECTIONS, self._count_connections),
+            web.get(ASKED_FOR, self._list_asked_for),
         )
 
     def _noted(self, handler: Handler) -> Handler:
@@ -120,7 +131,35 @@ class Deploy:
         return web.json_response(fields.found(self._templates, "deploy/template", request))
 
     async def _get_deployment(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(fields.found(self._deployments, "deploy/deployment", request))
+        deployment = fields.found(self._deployments, "deploy/deployment", request)
+        if deployment["deploymentId"] in self._asked_for:
+            last = "FAILED" if deployment["store"] == BROKEN else "SUCCEEDED"
+            deployment["state"] = "RUNNING" if deployment["state"] == "PENDING" else last
+        return web.json_response(deployment)
+
+    async def _deploy(self, request: web.Request) -> web.StreamResponse:
+        body = await json_body(request)
+        key = request.headers.get("idempotency-key", "")
+        known = self._keys.get(key) if key else None
+        if known is None:
+            wanted = {
+                name: fields.text(body, name, "deployment")
+                for name in ("store", "templateId", "version")
+            }
+            known = self._deployments.add(
+                {
+                    **wanted,
+                    "state": "PENDING",
+                    "createTime": fields.timestamp(_FIRST_AT + len(self._asked_for) * _BETWEEN_S),
+                }
+            )["deploymentId"]
+            self._asked_for.append(known)
+            if key:
+                self._keys[key] = known
+        return web.json_response(self._deployments.get(known), status=202)
+
+    async def _list_asked_for(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"deployments": self._asked_for})
 
 
 if __name__ == "__main__":

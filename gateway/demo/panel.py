@@ -1,6 +1,6 @@
 """The REST functions behind `panel.v1`: orders and the catalog, with a state of their own.
 
-Providers, the dashboard, accounts and settings are modules of their own.
+Providers, the dashboard, accounts, settings and tickets are modules of their own.
 
 Written as such services are: camelCase JSON, numbers for money, PATCH with a mask.
 It knows nothing of gRPC or of the gateway. Some ids always misbehave, so that a
@@ -27,6 +27,7 @@ from gateway.demo.providers import Providers
 from gateway.demo.records import MissingError, Record, Records
 from gateway.demo.server import json_body, main
 from gateway.demo.settings import SettingsPage
+from gateway.demo.tickets import Tickets
 
 ORDERS = "/.netlify/functions/orders"
 SERVICES = "/.netlify/functions/services"
@@ -67,6 +68,7 @@ class Panel:
         self._providers = Providers(clock)
         self._accounts = Accounts(seed, clock)
         self._settings = SettingsPage()
+        self._tickets = Tickets()
         self._dashboard = Dashboard(lambda: self._orders, lambda: self._providers.records)
         self.reset()
 
@@ -90,6 +92,7 @@ class Panel:
         self._providers.reset()
         self._accounts.reset()
         self._settings.reset()
+        self._tickets.reset()
 
     def _drawn_order(self, rng: Rng, number: int) -> Record:
         service_id = _CATALOG[int(rng.random() * len(_CATALOG))][0]
@@ -119,6 +122,7 @@ class Panel:
             *self._dashboard.routes(),
             *self._accounts.routes(),
             *self._settings.routes(),
+            *self._tickets.routes(),
         )
 
     # Orders

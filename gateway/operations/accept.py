@@ -103,13 +103,16 @@ class Acceptor:
         self._wake = wake
         self._events = events
 
-    async def accept(self, call: Call, *, due_in_s: float = 0.0, failure: bytes = b"") -> Kept:
+    async def accept(
+        self, call: Call, *, due_in_s: float = 0.0, failure: bytes = b"", header_key: str = ""
+    ) -> Kept:
         """Keep a call.
 
         Args:
             call: decoded.
             due_in_s: until it is made.
             failure: why it was not made at once.
+            header_key: what the upstream was told as its key already.
 
         Raises:
             CallError: it cannot be kept.
@@ -123,7 +126,7 @@ class Acceptor:
             owner=owner_digest(readers.owner(call)),
             request=call.message.SerializeToString(),
             metadata=self._metadata(call),
-            header_key=(key[1] if key is not None else "") or operation,
+            header_key=header_key or (key[1] if key is not None else "") or operation,
             key=key[0] if key is not None else b"",
             fingerprint=readers.fingerprint(call) if key is not None else b"",
             key_held_s=key[2] if key is not None else 0.0,
@@ -246,14 +249,18 @@ class AcceptInterceptor:
         """Make the call; keep it where it cannot be made now."""
         try:
             if await self._acceptor.waits(call):
-                return await self._keep(call, 0.0, None)
+                return await self._keep(call, 0.0, None, "")
         except CallError as refusal:
             self._events.emit(CallRefused(call, self.name, refusal))
             return failed(refusal)
         clock = self._clock
         ends_at = ends_before(clock.now(), call.deadline_at, _RESERVE_S)
         part = Part(call, call.method, call.message, ends_at)
-        part.added_headers, part.repeatable = call.added_headers, call.repeatable
+        key = self._key_of(call)
+        part.added_headers = call.added_headers
+        if self._options.header:
+            part.added_headers = {**(call.added_headers or {}), self._options.header: key}
+        part.repeatable = call.repeatable
         outcome = await part.run(call_next, clock)
         error = outcome.error
         call.trailing_metadata += part.trailing_metadata
@@ -273,14 +280,23 @@ class AcceptInterceptor:
         if coming.state is State.FAILED:
             return outcome
         try:
-            return await self._keep(call, coming.due_in_s, error)
+            return await self._keep(call, coming.due_in_s, error, key)
         except CallError as refusal:
             self._events.emit(CallRefused(call, self.name, refusal))
             return outcome
 
-    async def _keep(self, call: Call, due_in_s: float, error: CallError | None) -> Outcome:
+    def _key_of(self, call: Call) -> str:
+        """Return what the upstream is told as the key of a call, at once and later."""
+        added = call.added_headers or {}
+        return added.get(self._options.header) or new_id()
+
+    async def _keep(
+        self, call: Call, due_in_s: float, error: CallError | None, header_key: str
+    ) -> Outcome:
         failure = b"" if error is None else pack(Landing(failed(error)))
-        kept = await self._acceptor.accept(call, due_in_s=due_in_s, failure=failure)
+        kept = await self._acceptor.accept(
+            call, due_in_s=due_in_s, failure=failure, header_key=header_key
+        )
         call.trailing_metadata.append((OPERATION, name_of(kept.id)))
         await call.send(self._answer(self._acceptor.told(kept)))
         return SUCCESS

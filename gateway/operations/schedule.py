@@ -5,8 +5,8 @@ Rules:
    (4xx, but those of `_NOT_ACTED_ON`), the request cannot be sent, or the upstream did what it
    was asked and its answer cannot be read.
 2. After any other failure it waits: `initial_delay`, then `multiplier` times as long each time,
-   at most `max_delay`, and up to a tenth more at random; never less than the upstream asked for,
-   where that is at most an hour.
+   at most `max_delay`, and up to a tenth more at random where delays grow; never less than the
+   upstream asked for, where that is at most an hour.
 3. An attempt that was not sent, because something in the gateway did not let it through, does
    not count. One whose effect nobody knows and nobody may ask does: only an operator helps.
 4. The last attempt, and `total_timeout`, make a dead letter.
@@ -102,7 +102,9 @@ def delay_s(schedule: Schedule, attempts: int, asked_s: float | None, rng: Rng) 
         grown_s *= schedule.multiplier
         if grown_s >= schedule.max_delay_s:
             break
-    wait_s = min(grown_s, schedule.max_delay_s) * (1 + _SPREAD * rng.random())
+    wait_s = min(grown_s, schedule.max_delay_s)
+    if schedule.multiplier > 1:
+        wait_s *= 1 + _SPREAD * rng.random()
     return max(wait_s, min(asked_s or 0.0, _LONGEST_ASKED_S))
 
 

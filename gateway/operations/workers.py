@@ -15,6 +15,7 @@ Rules:
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -92,6 +93,8 @@ class Workers:
         self._running: dict[str, _Running] = {}
         self._progress: dict[str, bytes] = {}
         self._cancelling: set[str] = set()
+        # No two claims of this process have one token, and hardly any of two.
+        self._tokens = itertools.count(1 + (int(rng.random() * 2.0**40) << 22))
         self._woken = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._next_due_at = float("inf")
@@ -150,7 +153,7 @@ class Workers:
             await self._pause(wait_s)
 
     async def _claim(self, free: int) -> int:
-        tokens = [1 + int(self._rng.random() * 2.0**53) for _ in range(free)]
+        tokens = [next(self._tokens) for _ in range(free)]
         asking = asyncio.ensure_future(
             self._store.claim(tuple(self._works), tokens, lease_s=self._options.lease_s)
         )

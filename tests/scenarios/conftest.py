@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 from panel.v1 import catalog_pb2, catalog_pb2_grpc
-from scenarios.downstreams import Downstream, downstream_process
+from scenarios.downstreams import PANEL_UPSTREAMS, Downstream, downstream_process
 from support.gateways import seawall_process
 
 import gateway.demo
@@ -60,7 +60,7 @@ def deployer_process() -> Iterator[Downstream]:
 def gateway_address(
     panel_process: Downstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    names = ("panel", "providers", "auth")
+    names = PANEL_UPSTREAMS
     upstreams = (f"--upstream={name}={panel_process.url}" for name in names)
     arguments = ("--config", str(CONFIG), *upstreams)
     with seawall_process(*arguments, tmp_path=tmp_path_factory.mktemp("gateway")) as seawall:

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+PANEL_UPSTREAMS = ("panel", "providers", "auth", "tickets", "contact")
+"""What the panel's functions are called; one process is behind all of them."""
+
 
 class Received(NamedTuple):
     """A request as a downstream got it; names of headers are in lower case."""

@@ -15,7 +15,7 @@ import pytest
 from fakes.clock import FakeClock, FakeRng
 from panel.v1 import auth_pb2, auth_pb2_grpc, orders_pb2, orders_pb2_grpc
 from scenarios.answers import metadata, told
-from scenarios.downstreams import Downstream, eventually
+from scenarios.downstreams import PANEL_UPSTREAMS, Downstream, eventually
 from scenarios.gateways import ANYBODY, State, as_, breaker, callers, gateway_over
 from support.gateways import Running
 
@@ -46,7 +46,7 @@ def clock() -> FakeClock:
 async def running(
     functions: Downstream, clock: FakeClock, tmp_path: Path
 ) -> AsyncIterator[Running]:
-    urls = dict.fromkeys(("panel", "providers", "auth"), functions.url)
+    urls = dict.fromkeys(PANEL_UPSTREAMS, functions.url)
     rng = FakeRng([0.0])  # backoffs take no time
     async with gateway_over(
         "panel", urls, tmp_path, clock=clock, rng=rng, config=CONFIG

@@ -12,7 +12,7 @@ from fakes.clock import FakeClock, FakeRng
 from google.protobuf.field_mask_pb2 import FieldMask
 from panel.v1 import auth_pb2, auth_pb2_grpc, settings_pb2, settings_pb2_grpc
 from scenarios.answers import told, told_by
-from scenarios.downstreams import Downstream, eventually
+from scenarios.downstreams import PANEL_UPSTREAMS, Downstream, eventually
 from scenarios.gateways import ANYBODY, as_, callers, descriptors, gateway_over, key_of, lines
 from seawall.admin.v1 import admin_pb2, admin_pb2_grpc
 from support.gateways import GatewayProcess, Running, run_seawall, seawall_process
@@ -41,7 +41,7 @@ def clock() -> FakeClock:
 async def running(
     functions: Downstream, clock: FakeClock, tmp_path: Path
 ) -> AsyncIterator[Running]:
-    urls = dict.fromkeys(("panel", "providers", "auth"), functions.url)
+    urls = dict.fromkeys(PANEL_UPSTREAMS, functions.url)
     rng = FakeRng([0.0])
     async with gateway_over(
         "panel", urls, tmp_path, clock=clock, rng=rng, config=CONFIG
@@ -105,7 +105,7 @@ async def test_an_administrator_of_the_panel_is_not_one_of_the_gateway(running: 
     request = admin_pb2.ListUpstreamsRequest()
     assert (await told(admin.ListUpstreams(request, metadata=ROOT))).code == Code.PERMISSION_DENIED
     answer = await admin.ListUpstreams(request, metadata=as_("keeper"))
-    assert {found.name for found in answer.upstreams} == {"panel", "providers", "auth"}
+    assert {found.name for found in answer.upstreams} == set(PANEL_UPSTREAMS)
 
 
 def test_a_gateway_that_knows_no_callers_does_not_serve_settings() -> None:
@@ -119,7 +119,7 @@ async def test_a_default_for_all_methods_does_not_open_them(
     functions: Downstream, tmp_path: Path, mode: str
 ) -> None:
     config = f"{CALLERS}\ndefaults: {{method: {{auth: {{mode: {mode}}}}}}}"
-    urls = dict.fromkeys(("panel", "providers", "auth"), functions.url)
+    urls = dict.fromkeys(PANEL_UPSTREAMS, functions.url)
     async with gateway_over("panel", urls, tmp_path, config=config) as running:
         settings = settings_pb2_grpc.SettingsServiceStub(running.channel)
         assert (await told(settings.GetSettings(GET))).code == Code.UNAUTHENTICATED
@@ -251,7 +251,7 @@ def logged_values(log: str) -> list[object]:
 def test_no_secret_is_in_anything_that_the_gateway_writes_shows_or_counts(
     functions: Downstream, folder: Path, tmp_path: Path
 ) -> None:
-    names = ("panel", "providers", "auth")
+    names = PANEL_UPSTREAMS
     upstreams = [f"--upstream={name}={functions.url}" for name in names]
     config = ("--config", str(folder / "seawall.yaml"))
     arguments = (*config, *upstreams, "--log-format", "json", "--log-level", "debug")

@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from seawall.policy.v1 import policy_pb2 as seawall_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63loud/v1/projects.proto\x12\x08\x63loud.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eseawall/policy/v1/policy.proto\"\xd2\x01\n\x07Project\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x16\n\x06region\x18\x03 \x01(\tR\x06region\x12\x14\n\x05owner\x18\x04 \x01(\tR\x05owner\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x1a\n\x08revision\x18\x06 \x01(\x03R\x08revision\"i\n\x13ListProjectsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06region\x18\x03 \x01(\tR\x06region\"m\n\x14ListProjectsResponse\x12-\n\x08projects\x18\x01 \x03(\x0b\x32\x11.cloud.v1.ProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n\x11GetProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\"C\n\x14\x43reateProjectRequest\x12+\n\x07project\x18\x01 \x01(\x0b\x32\x11.cloud.v1.ProjectR\x07project\"\x80\x01\n\x14UpdateProjectRequest\x12+\n\x07project\x18\x01 \x01(\x0b\x32\x11.cloud.v1.ProjectR\x07project\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"5\n\x14\x44\x65leteProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId2\xca\x06\n\x0eProjectService\x12\x8b\x01\n\x0cListProjects\x12\x1d.cloud.v1.ListProjectsRequest\x1a\x1e.cloud.v1.ListProjectsResponse\"<\x90\x02\x01\x82\xa8\x19!\xba\x01\x1e\x12\x02\x08<*\x03\x08\xf0\x01@\x01\x62\x08projectsi\x00\x00\x00\x00\x00\x00\x00\x00\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/projects\x12\x62\n\nGetProject\x12\x1b.cloud.v1.GetProjectRequest\x1a\x11.cloud.v1.Project\"$\x90\x02\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/projects/{project_id}\x12r\n\rCreateProject\x12\x1e.cloud.v1.CreateProjectRequest\x1a\x11.cloud.v1.Project\".\x82\xa8\x19\r\xc2\x01\n\x12\x08projects\x82\xd3\xe4\x93\x02\x17\"\x0c/v1/projects:\x07project\x12\x8a\x01\n\rUpdateProject\x12\x1e.cloud.v1.UpdateProjectRequest\x1a\x11.cloud.v1.Project\"F\x90\x02\x02\x82\xa8\x19\r\xc2\x01\n\x12\x08projects\x82\xd3\xe4\x93\x02,2!/v1/projects/{project.project_id}:\x07project\x12~\n\rDeleteProject\x12\x1e.cloud.v1.DeleteProjectRequest\x1a\x16.google.protobuf.Empty\"5\x90\x02\x02\x82\xa8\x19\r\xc2\x01\n\x12\x08projects\x82\xd3\xe4\x93\x02\x1b*\x19/v1/projects/{project_id}\x1a\xc4\x01\x82\xa8\x19J\x12\t\n\x02\x08\x1e\x12\x03\x08\xac\x02\x1a!\x10\x04\x1a\x02\x08\x01\"\x02\x08\x1e)\x00\x00\x00\x00\x00\x00\x00@0\x03:\n\xf4\x03\xf5\x03\xf6\x03\xf7\x03\xf8\x03\x9a\x01\x19\n\x05\x63\x61lls\x12\x10\x10\x64\x1a\x02\x08<(\x02\x32\x06\x63\x61ller\x8a\xa8\x19r\n\x05\x63loud\x12#${CLOUD_URL:-http://127.0.0.1:8890}\x1a\x02\x08\x10\x62\x31\x10\x05\x19\x00\x00\x00\x00\x00\x00\x00\x00J\x08\xf4\x03\xf6\x03\xf7\x03\xf8\x03R\x02\x08<Y\x00\x00\x00\x00\x00\x00\xf0?b\x02\x08<i\x00\x00\x00\x00\x00\x00\x00\x00x\x02r\t\x10\n\x18\xc8\x01\"\x02\x08\x1ez\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63loud/v1/projects.proto\x12\x08\x63loud.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eseawall/policy/v1/policy.proto\"\xf0\x01\n\x07Project\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x16\n\x06region\x18\x03 \x01(\tR\x06region\x12\x14\n\x05owner\x18\x04 \x01(\tR\x05owner\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x1a\n\x08revision\x18\x06 \x01(\x03R\x08revision\x12\x1c\n\toperation\x18\x07 \x01(\tR\toperation\"i\n\x13ListProjectsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06region\x18\x03 \x01(\tR\x06region\"m\n\x14ListProjectsResponse\x12-\n\x08projects\x18\x01 \x03(\x0b\x32\x11.cloud.v1.ProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n\x11GetProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\"C\n\x14\x43reateProjectRequest\x12+\n\x07project\x18\x01 \x01(\x0b\x32\x11.cloud.v1.ProjectR\x07project\"\x80\x01\n\x14UpdateProjectRequest\x12+\n\x07project\x18\x01 \x01(\x0b\x32\x11.cloud.v1.ProjectR\x07project\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"5\n\x14\x44\x65leteProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId2\x85\x07\n\x0eProjectService\x12\x8b\x01\n\x0cListProjects\x12\x1d.cloud.v1.ListProjectsRequest\x1a\x1e.cloud.v1.ListProjectsResponse\"<\x90\x02\x01\x82\xa8\x19!\xba\x01\x1e\x12\x02\x08<*\x03\x08\xf0\x01@\x01\x62\x08projectsi\x00\x00\x00\x00\x00\x00\x00\x00\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/projects\x12\x62\n\nGetProject\x12\x1b.cloud.v1.GetProjectRequest\x1a\x11.cloud.v1.Project\"$\x90\x02\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/projects/{project_id}\x12r\n\rCreateProject\x12\x1e.cloud.v1.CreateProjectRequest\x1a\x11.cloud.v1.Project\".\x82\xa8\x19\r\xc2\x01\n\x12\x08projects\x82\xd3\xe4\x93\x02\x17\"\x0c/v1/projects:\x07project\x12\xc0\x01\n\rUpdateProject\x12\x1e.cloud.v1.UpdateProjectRequest\x1a\x11.cloud.v1.Project\"|\x90\x02\x02\x82\xa8\x19\x43\xc2\x01\n\x12\x08projects\xda\x01\x33\x10\x64\x1a\x02\x08\x05*\x02\x08<2\x02\x08<:\x12project.project_idR\toperationj\x04\x08\x80\xa3\x05\x82\xd3\xe4\x93\x02,2!/v1/projects/{project.project_id}:\x07project\x12~\n\rDeleteProject\x12\x1e.cloud.v1.DeleteProjectRequest\x1a\x16.google.protobuf.Empty\"5\x90\x02\x02\x82\xa8\x19\r\xc2\x01\n\x12\x08projects\x82\xd3\xe4\x93\x02\x1b*\x19/v1/projects/{project_id}\x1a\xc9\x01\x82\xa8\x19J\x12\t\n\x02\x08\x1e\x12\x03\x08\xac\x02\x1a!\x10\x04\x1a\x02\x08\x01\"\x02\x08\x1e)\x00\x00\x00\x00\x00\x00\x00@0\x03:\n\xf4\x03\xf5\x03\xf6\x03\xf7\x03\xf8\x03\x9a\x01\x19\n\x05\x63\x61lls\x12\x10\x10\x64\x1a\x02\x08<(\x02\x32\x06\x63\x61ller\x8a\xa8\x19w\n\x05\x63loud\x12#${CLOUD_URL:-http://127.0.0.1:8890}\x1a\x02\x08\x10\x62\x31\x10\x05\x19\x00\x00\x00\x00\x00\x00\x00\x00J\x08\xf4\x03\xf6\x03\xf7\x03\xf8\x03R\x02\x08<Y\x00\x00\x00\x00\x00\x00\xf0?b\x02\x08<i\x00\x00\x00\x00\x00\x00\x00\x00x\x02r\t\x10\n\x18\xc8\x01\"\x02\x08\x1ez\x02\x08\x01\x8a\x01\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cloud.v1.projects_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROJECTSERVICE']._loaded_options = None
-  _globals['_PROJECTSERVICE']._serialized_options = b'\202\250\031J\022\t\n\002\010\036\022\003\010\254\002\032!\020\004\032\002\010\001\"\002\010\036)\000\000\000\000\000\000\000@0\003:\n\364\003\365\003\366\003\367\003\370\003\232\001\031\n\005calls\022\020\020d\032\002\010<(\0022\006caller\212\250\031r\n\005cloud\022#${CLOUD_URL:-http://127.0.0.1:8890}\032\002\010\020b1\020\005\031\000\000\000\000\000\000\000\000J\010\364\003\366\003\367\003\370\003R\002\010<Y\000\000\000\000\000\000\360?b\002\010<i\000\000\000\000\000\000\000\000x\002r\t\020\n\030\310\001\"\002\010\036z\002\010\001'
+  _globals['_PROJECTSERVICE']._serialized_options = b'\202\250\031J\022\t\n\002\010\036\022\003\010\254\002\032!\020\004\032\002\010\001\"\002\010\036)\000\000\000\000\000\000\000@0\003:\n\364\003\365\003\366\003\367\003\370\003\232\001\031\n\005calls\022\020\020d\032\002\010<(\0022\006caller\212\250\031w\n\005cloud\022#${CLOUD_URL:-http://127.0.0.1:8890}\032\002\010\020b1\020\005\031\000\000\000\000\000\000\000\000J\010\364\003\366\003\367\003\370\003R\002\010<Y\000\000\000\000\000\000\360?b\002\010<i\000\000\000\000\000\000\000\000x\002r\t\020\n\030\310\001\"\002\010\036z\002\010\001\212\001\002\010\002'
   _globals['_PROJECTSERVICE'].methods_by_name['ListProjects']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['ListProjects']._serialized_options = b'\220\002\001\202\250\031!\272\001\036\022\002\010<*\003\010\360\001@\001b\010projectsi\000\000\000\000\000\000\000\000\202\323\344\223\002\016\022\014/v1/projects'
   _globals['_PROJECTSERVICE'].methods_by_name['GetProject']._loaded_options = None
@@ -45,23 +45,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTSERVICE'].methods_by_name['CreateProject']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['CreateProject']._serialized_options = b'\202\250\031\r\302\001\n\022\010projects\202\323\344\223\002\027\"\014/v1/projects:\007project'
   _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._loaded_options = None
-  _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._serialized_options = b'\220\002\002\202\250\031\r\302\001\n\022\010projects\202\323\344\223\002,2!/v1/projects/{project.project_id}:\007project'
+  _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._serialized_options = b'\220\002\002\202\250\031C\302\001\n\022\010projects\332\0013\020d\032\002\010\005*\002\010<2\002\010<:\022project.project_idR\toperationj\004\010\200\243\005\202\323\344\223\002,2!/v1/projects/{project.project_id}:\007project'
   _globals['_PROJECTSERVICE'].methods_by_name['DeleteProject']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['DeleteProject']._serialized_options = b'\220\002\002\202\250\031\r\302\001\n\022\010projects\202\323\344\223\002\033*\031/v1/projects/{project_id}'
   _globals['_PROJECT']._serialized_start=196
-  _globals['_PROJECT']._serialized_end=406
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=408
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=513
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=515
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=624
-  _globals['_GETPROJECTREQUEST']._serialized_start=626
-  _globals['_GETPROJECTREQUEST']._serialized_end=676
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=678
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=745
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=748
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=876
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=878
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=931
-  _globals['_PROJECTSERVICE']._serialized_start=934
-  _globals['_PROJECTSERVICE']._serialized_end=1776
+  _globals['_PROJECT']._serialized_end=436
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=438
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=543
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=545
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=654
+  _globals['_GETPROJECTREQUEST']._serialized_start=656
+  _globals['_GETPROJECTREQUEST']._serialized_end=706
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=708
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=775
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=778
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=906
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=908
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=961
+  _globals['_PROJECTSERVICE']._serialized_start=964
+  _globals['_PROJECTSERVICE']._serialized_end=1865
 # @@protoc_insertion_point(module_scope)

@@ -93,7 +93,9 @@ class ProjectServiceServicer:
 
     def UpdateProject(self, request, context):
         """Changes the fields of a project that the mask names. Sets values, so a repetition
-        changes nothing more.
+        changes nothing more. While the backend is away the change is kept, and applied when it is
+        back, in the order of the changes of a project: the answer has `operation` then, and nothing
+        else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from seawall.policy.v1 import policy_pb2 as seawall_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64\x65ploy/v1/deployments.proto\x12\tdeploy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eseawall/policy/v1/policy.proto\"\xc7\x02\n\nDeployment\x12#\n\rdeployment_id\x18\x01 \x01(\tR\x0c\x64\x65ploymentId\x12\x14\n\x05store\x18\x02 \x01(\tR\x05store\x12\x1f\n\x0btemplate_id\x18\x03 \x01(\tR\ntemplateId\x12\x18\n\x07version\x18\x04 \x01(\tR\x07version\x12\x31\n\x05state\x18\x05 \x01(\x0e\x32\x1b.deploy.v1.Deployment.StateR\x05state\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"S\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\r\n\tSUCCEEDED\x10\x03\x12\n\n\x06\x46\x41ILED\x10\x04\";\n\x14GetDeploymentRequest\x12#\n\rdeployment_id\x18\x01 \x01(\tR\x0c\x64\x65ploymentId2\x92\x02\n\x14StoreDeployerService\x12p\n\rGetDeployment\x12\x1f.deploy.v1.GetDeploymentRequest\x1a\x15.deploy.v1.Deployment\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/deployments/{deployment_id}\x1a\x87\x01\x82\xa8\x19\'\x12\x08\n\x02\x08\x1e\x12\x02\x08\x1e\x1a\x1b\x10\x03\x1a\x05\x10\x80\x84\xaf_\"\x02\x08\x02\x30\x01:\x06\xf6\x03\xf7\x03\xf8\x03\x42\x02\x08\t\x8a\xa8\x19X\n\x0estore-deployer\x12\x31${STORE_DEPLOYER_URL:-http://store-deployer:9003}\x1a\x0f\x08\x18\x12\x02\x08\x01\x1a\x02\x08<\"\x03\x08\xd8\x04\x62\x02\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64\x65ploy/v1/deployments.proto\x12\tdeploy.v1\x1a\x1cgoogle/api/annotations.proto\x1a#google/longrunning/operations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eseawall/policy/v1/policy.proto\"\xc7\x02\n\nDeployment\x12#\n\rdeployment_id\x18\x01 \x01(\tR\x0c\x64\x65ploymentId\x12\x14\n\x05store\x18\x02 \x01(\tR\x05store\x12\x1f\n\x0btemplate_id\x18\x03 \x01(\tR\ntemplateId\x12\x18\n\x07version\x18\x04 \x01(\tR\x07version\x12\x31\n\x05state\x18\x05 \x01(\x0e\x32\x1b.deploy.v1.Deployment.StateR\x05state\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"S\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\r\n\tSUCCEEDED\x10\x03\x12\n\n\x06\x46\x41ILED\x10\x04\"`\n\rDeployRequest\x12\x14\n\x05store\x18\x01 \x01(\tR\x05store\x12\x1f\n\x0btemplate_id\x18\x02 \x01(\tR\ntemplateId\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\";\n\x14GetDeploymentRequest\x12#\n\rdeployment_id\x18\x01 \x01(\tR\x0c\x64\x65ploymentId2\xb9\x04\n\x14StoreDeployerService\x12\x9f\x02\n\x06\x44\x65ploy\x12\x18.deploy.v1.DeployRequest\x1a\x1d.google.longrunning.Operation\"\xdb\x01\xca\x41\x35\n\nDeployment\x12\'seawall.operations.v1.OperationMetadata\x82\xa8\x19\x87\x01\xb2\x01\'*\x04\x08\x80\xa3\x05\x32\x05store2\x0btemplate_id2\x07version8\x01X\x02\xda\x01Z\x10\x0c\x1a\x02\x08\x02!\x00\x00\x00\x00\x00\x00\x00@*\x02\x08<2\x02\x08\x1eJ;\n\x1b/deployments/{deploymentId}\x12\x02\x08\x02\x1a\x05state\"\tSUCCEEDED*\x06\x46\x41ILEDj\x04\x08\x80\xa3\x05\x82\xd3\xe4\x93\x02\x11\"\x0c/deployments:\x01*\x12p\n\rGetDeployment\x12\x1f.deploy.v1.GetDeploymentRequest\x1a\x15.deploy.v1.Deployment\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/deployments/{deployment_id}\x1a\x8c\x01\x82\xa8\x19\'\x12\x08\n\x02\x08\x1e\x12\x02\x08\x1e\x1a\x1b\x10\x03\x1a\x05\x10\x80\x84\xaf_\"\x02\x08\x02\x30\x01:\x06\xf6\x03\xf7\x03\xf8\x03\x42\x02\x08\t\x8a\xa8\x19]\n\x0estore-deployer\x12\x31${STORE_DEPLOYER_URL:-http://store-deployer:9003}\x1a\x0f\x08\x18\x12\x02\x08\x01\x1a\x02\x08<\"\x03\x08\xd8\x04\x62\x02\x10\x05\x8a\x01\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +36,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'deploy.v1.deployments_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STOREDEPLOYERSERVICE']._loaded_options = None
-  _globals['_STOREDEPLOYERSERVICE']._serialized_options = b'\202\250\031\'\022\010\n\002\010\036\022\002\010\036\032\033\020\003\032\005\020\200\204\257_\"\002\010\0020\001:\006\366\003\367\003\370\003B\002\010\t\212\250\031X\n\016store-deployer\0221${STORE_DEPLOYER_URL:-http://store-deployer:9003}\032\017\010\030\022\002\010\001\032\002\010<\"\003\010\330\004b\002\020\005'
+  _globals['_STOREDEPLOYERSERVICE']._serialized_options = b'\202\250\031\'\022\010\n\002\010\036\022\002\010\036\032\033\020\003\032\005\020\200\204\257_\"\002\010\0020\001:\006\366\003\367\003\370\003B\002\010\t\212\250\031]\n\016store-deployer\0221${STORE_DEPLOYER_URL:-http://store-deployer:9003}\032\017\010\030\022\002\010\001\032\002\010<\"\003\010\330\004b\002\020\005\212\001\002\010\002'
+  _globals['_STOREDEPLOYERSERVICE'].methods_by_name['Deploy']._loaded_options = None
+  _globals['_STOREDEPLOYERSERVICE'].methods_by_name['Deploy']._serialized_options = b'\312A5\n\nDeployment\022\'seawall.operations.v1.OperationMetadata\202\250\031\207\001\262\001\'*\004\010\200\243\0052\005store2\013template_id2\007version8\001X\002\332\001Z\020\014\032\002\010\002!\000\000\000\000\000\000\000@*\002\010<2\002\010\036J;\n\033/deployments/{deploymentId}\022\002\010\002\032\005state\"\tSUCCEEDED*\006FAILEDj\004\010\200\243\005\202\323\344\223\002\021\"\014/deployments:\001*'
   _globals['_STOREDEPLOYERSERVICE'].methods_by_name['GetDeployment']._loaded_options = None
   _globals['_STOREDEPLOYERSERVICE'].methods_by_name['GetDeployment']._serialized_options = b'\220\002\001\202\323\344\223\002\036\022\034/deployments/{deployment_id}'
-  _globals['_DEPLOYMENT']._serialized_start=138
-  _globals['_DEPLOYMENT']._serialized_end=465
-  _globals['_DEPLOYMENT_STATE']._serialized_start=382
-  _globals['_DEPLOYMENT_STATE']._serialized_end=465
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=467
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=526
-  _globals['_STOREDEPLOYERSERVICE']._serialized_start=529
-  _globals['_STOREDEPLOYERSERVICE']._serialized_end=803
+  _globals['_DEPLOYMENT']._serialized_start=175
+  _globals['_DEPLOYMENT']._serialized_end=502
+  _globals['_DEPLOYMENT_STATE']._serialized_start=419
+  _globals['_DEPLOYMENT_STATE']._serialized_end=502
+  _globals['_DEPLOYREQUEST']._serialized_start=504
+  _globals['_DEPLOYREQUEST']._serialized_end=600
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=602
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=661
+  _globals['_STOREDEPLOYERSERVICE']._serialized_start=664
+  _globals['_STOREDEPLOYERSERVICE']._serialized_end=1233
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 import datetime
 
 from google.api import annotations_pb2 as _annotations_pb2
+from google.longrunning import operations_pb2 as _operations_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from seawall.policy.v1 import policy_pb2 as _policy_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -38,6 +39,16 @@ class Deployment(_message.Message):
     state: Deployment.State
     create_time: _timestamp_pb2.Timestamp
     def __init__(self, deployment_id: _Optional[str] = ..., store: _Optional[str] = ..., template_id: _Optional[str] = ..., version: _Optional[str] = ..., state: _Optional[_Union[Deployment.State, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class DeployRequest(_message.Message):
+    __slots__ = ("store", "template_id", "version")
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    store: str
+    template_id: str
+    version: str
+    def __init__(self, store: _Optional[str] = ..., template_id: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class GetDeploymentRequest(_message.Message):
     __slots__ = ("deployment_id",)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from deploy.v1 import deployments_pb2 as deploy_dot_v1_dot_deployments__pb2
+from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -35,6 +36,11 @@ class StoreDeployerServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Deploy = channel.unary_unary(
+                '/deploy.v1.StoreDeployerService/Deploy',
+                request_serializer=deploy_dot_v1_dot_deployments__pb2.DeployRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
         self.GetDeployment = channel.unary_unary(
                 '/deploy.v1.StoreDeployerService/GetDeployment',
                 request_serializer=deploy_dot_v1_dot_deployments__pb2.GetDeploymentRequest.SerializeToString,
@@ -46,6 +52,13 @@ class StoreDeployerServiceServicer:
     """What was deployed, and how far it has come.
     """
 
+    def Deploy(self, request, context):
+        """Deploys a store. The answer is an operation at once; it ends with the deployment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDeployment(self, request, context):
         """Returns one deployment.
         """
@@ -56,6 +69,11 @@ class StoreDeployerServiceServicer:
 
 def add_StoreDeployerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Deploy': grpc.unary_unary_rpc_method_handler(
+                    servicer.Deploy,
+                    request_deserializer=deploy_dot_v1_dot_deployments__pb2.DeployRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
             'GetDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDeployment,
                     request_deserializer=deploy_dot_v1_dot_deployments__pb2.GetDeploymentRequest.FromString,
@@ -72,6 +90,33 @@ def add_StoreDeployerServiceServicer_to_server(servicer, server):
 class StoreDeployerService:
     """What was deployed, and how far it has come.
     """
+
+    @staticmethod
+    def Deploy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deploy.v1.StoreDeployerService/Deploy',
+            deploy_dot_v1_dot_deployments__pb2.DeployRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetDeployment(request,
