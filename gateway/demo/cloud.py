@@ -20,6 +20,7 @@ from gateway.demo.records import Record, Records
 from gateway.demo.server import json_body, main
 
 PROJECTS = "/v1/projects"
+PROFILES = "/v1/profiles"
 
 _KIND = "cloud/project"
 _REGIONS = ("eu-central-1", "eu-west-1", "us-east-1")
@@ -52,6 +53,9 @@ class Cloud:
 
     def reset(self) -> None:
         """Make the first projects anew."""
+        self._profiles = Records("profileId", "pro", 501)
+        for i, owner in enumerate(_OWNERS):
+            self._profiles.add({"displayName": owner.title()}, f"pro-{1 + i}")
         self._projects = Records("projectId", "prj", 501)
         rng = Draws(self._seed, "projects")
         for i, project_id in enumerate([*(f"prj-{101 + i}" for i in range(_COUNT)), *_MAGIC]):
@@ -75,6 +79,7 @@ class Cloud:
             web.get(one, self._get),
             web.patch(one, self._update),
             web.delete(one, self._delete),
+            web.get(f"{PROFILES}/{{id}}", self._get_profile),
         )
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
@@ -86,6 +91,9 @@ class Cloud:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(fields.found(self._projects, _KIND, request))
+
+    async def _get_profile(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(fields.found(self._profiles, "cloud/profile", request))
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         project = fields.strings(

@@ -7,6 +7,7 @@ Beside the control endpoints of every downstream there is
 
     GET    /_demo/received      the latest requests: verb, path, headers, the body in base64
     GET    /_demo/emails        the e-mails that were sent, in order
+    GET    /_demo/events        the ids of events that were taken, each once
 
     python -m gateway.demo.commerce --port 8892
 """
@@ -30,11 +31,14 @@ PARCELS = "/webhooks/parcels"
 CRON = "/cron"
 EMAILS = "/emails"
 RECEIVED = "/_demo/received"
+EVENTS = "/_demo/events"
 SENT = "/_demo/emails"
+CAMPAIGNS = "/campaigns"
 
 _JOBS = ("retry-emails", "expire-carts")
 _MAX_ITEMS = 12
 _MAX_RECEIVED = 200
+_MAX_TAKEN = 10_000
 
 
 class Commerce:
@@ -58,6 +62,8 @@ class Commerce:
         self._received: deque[Record] = deque(maxlen=_MAX_RECEIVED)
         self._emails: list[Record] = []
         self._by_key: dict[str, Record] = {}
+        self._taken: list[str] = []
+        self._campaigns: list[str] = []
         draws = Draws(self._seed, "jobs")
         self._work = {job: 1 + int(draws.random() * _MAX_ITEMS) for job in _JOBS}
 
@@ -70,6 +76,8 @@ class Commerce:
             web.get(RECEIVED, self._list_received),
             web.post(EMAILS, self._noted(self._send)),
             web.get(SENT, self._list_emails),
+            web.post(f"{CAMPAIGNS}/{{id}}/sends", self._send_campaign),
+            web.get(EVENTS, self._list_events),
         )
 
     def _noted(self, handler: Handler) -> Handler:
@@ -101,6 +109,14 @@ class Commerce:
             self._by_key[key] = sent
         return web.json_response(sent)
 
+    async def _send_campaign(self, request: web.Request) -> web.StreamResponse:
+        await json_body(request)
+        self._campaigns.append(request.match_info["id"])
+        return web.json_response({"sendId": f"snd-{len(self._campaigns)}"})
+
+    async def _list_events(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"events": self._taken})
+
     async def _list_emails(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"emails": self._emails})
 
@@ -108,6 +124,8 @@ class Commerce:
         event_id = _event_id(await request.read())
         if not event_id:
             raise RestError(400, "the event has no id")
+        if event_id not in self._taken and len(self._taken) < _MAX_TAKEN:
+            self._taken.append(event_id)
         now = fields.timestamp(self._clock.wall())
         return web.json_response({"eventId": event_id, "receiveTime": now})
 

@@ -15,8 +15,8 @@ Rules:
 """
 
 import asyncio
-import itertools
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Workers:
         store: of operations.
         works: how each method's are made, by full name.
         clock: for leases, pauses, schedules.
-        rng: draws tokens and spreads pauses.
+        rng: spreads pauses and delays.
         events: told how attempts and operations end.
         options: see above.
     """
@@ -93,8 +93,6 @@ class Workers:
         self._running: dict[str, _Running] = {}
         self._progress: dict[str, bytes] = {}
         self._cancelling: set[str] = set()
-        # No two claims of this process have one token, and hardly any of two.
-        self._tokens = itertools.count(1 + (int(rng.random() * 2.0**40) << 22))
         self._woken = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._next_due_at = float("inf")
@@ -153,7 +151,8 @@ class Workers:
             await self._pause(wait_s)
 
     async def _claim(self, free: int) -> int:
-        tokens = [next(self._tokens) for _ in range(free)]
+        # Not of the injected randomness: no two claims may ever have one token, of any process.
+        tokens = [1 + secrets.randbits(62) for _ in range(free)]
         asking = asyncio.ensure_future(
             self._store.claim(tuple(self._works), tokens, lease_s=self._options.lease_s)
         )

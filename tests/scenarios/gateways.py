@@ -84,6 +84,8 @@ async def gateway_over(
         config: more YAML.
     """
     text = f"descriptor_set: {descriptors(system)}\nadmin: {{enabled: true}}\n{config}\n"
+    if "state:" not in config:
+        text += f"state: {{durable: 'sqlite:///{tmp_path}/seawall.db'}}\n"
     if "identity:" not in config:
         text += _CALLERS.get(system, "") + "\n"
     if isinstance(clock, FakeClock):

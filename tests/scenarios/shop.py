@@ -26,6 +26,7 @@ def config(folder: Path, more: str = "") -> str:
     for name, secret in (("new", NEW_SECRET), ("old", OLD_SECRET), ("parcels", PARCEL_SECRET)):
         (folder / f"{name}.secret").write_text(f"{secret}\n")
     return f"""
+state: {{durable: 'sqlite:///{folder}/seawall.db'}}
 {callers(scheduler="cron", keeper="operator", ada="")}
 services:
   commerce.v1.WebhookService:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import orjson
 from seawall.policy.v1.policy_pb2 import DeduplicationPolicy, LookupPolicy, MethodPolicy
 
 from gateway.config.merge import Origins
@@ -72,19 +73,24 @@ def deduplication_options(
     options = _options(said)
     fields = tuple(said.fields)
     of_fields = canonical.of_fields(fields) if fields else canonical.fingerprint
-    read_given = _of_field(said.field) if said.field else _of_metadata(metadata)
+    read_given = _of_metadata(metadata)
+    if said.json_path:
+        read_given = _of_json(said.field, said.json_path)
+    elif said.field:
+        read_given = _of_field(said.field)
     caller = caller_of_call(of_identity)
     seed = f"{name}\0".encode()
 
     def key_of(call: Call) -> CallKey | None:
         given = read_given(call)
+        who = b"" if said.across_callers else caller(call)
         if given:
-            record = _digest(seed, b"key", caller(call), given.encode(), call.key_path.encode())
-            header = given if given.isascii() and not call.key_path else record.hex()[:40]
+            record = _digest(seed, b"key", who, given.encode(), call.key_path.encode())
+            plain = given.isascii() and given.isprintable() and not call.key_path
+            header = given if plain else record.hex()[:40]
             return CallKey(record, header, derived=False)
         if not options.window_s:
             return None
-        who = b"" if said.across_callers else caller(call)
         path = call.key_path.encode()
         return CallKey(_digest(seed, b"same", who, of_fields(call.message), path), "", derived=True)
 
@@ -95,10 +101,15 @@ def deduplication_options(
         # Calls without a key are equal by these fields, whatever else they say.
         return b"" if read_given(call) == "" else canonical.fingerprint(call.message)
 
+    def fingerprint_of_json(call: Call) -> bytes:
+        # A sender may say a little else when it sends an event again: its id tells.
+        return b"" if read_given(call) else fingerprint_of_window(call)
+
+    fingerprint = fingerprint_of_window if options.window_s else fingerprint_of
     return DeclaredDeduplication(
         options,
         key_of,
-        fingerprint_of_window if options.window_s else fingerprint_of,
+        fingerprint_of_json if said.json_path else fingerprint,
         said.field or metadata,
         said.lookup if options.on_unknown is OnUnknown.LOOKUP else None,
     )
@@ -151,6 +162,29 @@ def _of_field(path: str) -> Callable[[Call], str]:
         text = value.hex() if isinstance(value, bytes) else str(value) if value else ""
         if len(text) > MAX_KEY:
             raise invalid_request(f"the field {path!r} has more than {MAX_KEY} characters", path)
+        return text
+
+    return read
+
+
+def _of_json(path: str, keys: str) -> Callable[[Call], str]:
+    """Return what reads a key in JSON; "" where it is no JSON, or has none."""
+    get, names = attrgetter(path), keys.split(".")
+
+    def read(call: Call) -> str:
+        try:
+            value: Any = orjson.loads(get(call.message))
+        except orjson.JSONDecodeError:
+            return ""
+        for name in names:
+            if not isinstance(value, dict):
+                return ""
+            value = value.get(name)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return ""
+        text = str(value)
+        if len(text) > MAX_KEY:
+            raise invalid_request(f"{keys!r} in {path!r} has more than {MAX_KEY} characters", path)
         return text
 
     return read

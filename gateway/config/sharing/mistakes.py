@@ -10,7 +10,7 @@ from gateway.config.protection import field_mistake
 from gateway.config.sharing.cache import field_at, is_cached, ttl_mistakes
 from gateway.config.sharing.coalescing import is_said
 from gateway.config.sharing.tags import tag_field_mistakes, tag_mistakes
-from gateway.config.values import Mistake, seconds
+from gateway.config.values import KEYS, Mistake, seconds
 from gateway.state.answers import MARK_LIFE_S
 from gateway.transcode.headers import check_header_name
 
@@ -127,6 +127,8 @@ def _deduplication_fields(said: DeduplicationPolicy, request: Descriptor) -> Ite
         return
     if said.field and (wrong := field_mistake(request, said.field)):
         yield "deduplication.field", wrong
+    if said.json_path and (wrong := _json_mistake(said, request)):
+        yield "deduplication.json_path", wrong
     for i, path in enumerate(said.fields):
         if wrong := _path_mistake(request, path):
             yield f"deduplication.fields[{i}]", wrong
@@ -139,6 +141,17 @@ def _deduplication_fields(said: DeduplicationPolicy, request: Descriptor) -> Ite
         yield "deduplication.lookup", "is for `on_unknown: LOOKUP` only"
     if on_unknown == DeduplicationPolicy.RESEND and not said.header:
         yield "deduplication.header", "the upstream is sent no key that it could honour"
+
+
+def _json_mistake(said: DeduplicationPolicy, request: Descriptor) -> str:
+    if not said.field:
+        return "needs deduplication.field: which field holds the JSON"
+    if field_mistake(request, said.field):
+        return ""  # is told of the field
+    of_text = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
+    if field_at(request, said.field).type not in of_text:
+        return f"{said.field!r} holds no JSON: it is neither a string nor bytes"
+    return "" if KEYS.fullmatch(said.json_path) else "must be keys joined by dots"
 
 
 def _path_mistake(request: Descriptor, path: str) -> str:

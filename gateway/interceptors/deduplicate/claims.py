@@ -11,9 +11,10 @@ Rules:
 """
 
 import asyncio
+import secrets
 from typing import Final
 
-from gateway.core.clock import Clock, Rng
+from gateway.core.clock import Clock
 from gateway.interceptors.deduplicate.ending import Ending
 from gateway.state.records import Record, RecordStore, StoreUnavailable
 
@@ -27,14 +28,12 @@ class Claims:
     Args:
         store: keeps records.
         clock: for leases and pauses.
-        rng: draws tokens.
         lease_s: of a claim.
     """
 
-    def __init__(self, store: RecordStore, clock: Clock, rng: Rng, lease_s: float) -> None:
+    def __init__(self, store: RecordStore, clock: Clock, lease_s: float) -> None:
         self._store = store
         self._clock = clock
-        self._rng = rng
         self._lease_s = lease_s
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -70,7 +69,8 @@ class Claims:
         return another if mine else None
 
     def _new_token(self) -> int:
-        return 1 + int(self._rng.random() * 2.0**53)
+        # Not of the injected randomness: no two claims may ever have one token, of any process.
+        return 1 + secrets.randbits(62)
 
     def keep(self, key: bytes, token: int) -> "asyncio.Task[None]":
         """Begin to renew the lease of a claim; cancel what is returned to stop."""

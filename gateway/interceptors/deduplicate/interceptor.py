@@ -111,7 +111,7 @@ class DeduplicateInterceptor:
         self._events = events
         self._lookup = lookup
         self._running: dict[bytes, _Running] = {}
-        self._claims = Claims(store, clock, rng, options.lease_s)
+        self._claims = Claims(store, clock, options.lease_s)
 
     @property
     def running(self) -> int:
@@ -215,7 +215,7 @@ class DeduplicateInterceptor:
                 case Standing.MINE:
                     return record.token
                 case Standing.DONE:
-                    raise _Known(self._answer(record, key))
+                    raise _Known(self._answer(call, record, key))
                 case Standing.OTHER_REQUEST:
                     raise _Known(Landing(self._refused(call, key_reused())))
                 case Standing.UNKNOWN:
@@ -236,9 +236,9 @@ class DeduplicateInterceptor:
         record = await self._store.look(key.record)
         return record is not None and record.standing is Standing.CLAIMED and record.left_s > 0
 
-    def _answer(self, record: Record, key: CallKey) -> Landing:
+    def _answer(self, call: Call, record: Record, key: CallKey) -> Landing:
         if key.derived and not self._options.replay:
-            return Landing(failed(duplicate(record.left_s)))
+            return Landing(self._refused(call, duplicate(record.left_s)))
         try:
             landing = unpack(record.answer)
         except UnreadableError:

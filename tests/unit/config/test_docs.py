@@ -76,6 +76,7 @@ KEPT = (
             ("FindOrder", "Find", "OrderOf", 'get: "/v1/orders:find"'),
             ("CreateOrder", "Item", "OrderOf", 'post: "/v1/orders" body: "*"'),
             ("PayOrder", "Pay", "OrderOf", 'post: "/v1/orders/{id}:pay" body: "*"'),
+            ("TakeEvent", "Event", "Item", 'post: "/v1/events" body: "*"'),
             ("NoteOrder", "Item", "Noted", 'post: "/v1/orders/{id}:note" body: "*"'),
         )
     )
@@ -87,7 +88,7 @@ KEPT = (
             ("CloseOrder", ""),
         )
     )
-    + "}\nmessage Noted { string operation = 1; }\n"
+    + "}\nmessage Event { bytes body = 1; }\nmessage Noted { string operation = 1; }\n"
 )
 
 

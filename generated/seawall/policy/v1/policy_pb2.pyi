@@ -108,7 +108,7 @@ class MethodPolicy(_message.Message):
     def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ..., auth: _Optional[_Union[AuthPolicy, _Mapping]] = ..., rate_limits: _Optional[_Mapping[str, RateLimit]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., webhook: _Optional[_Union[WebhookPolicy, _Mapping]] = ..., deduplication: _Optional[_Union[DeduplicationPolicy, _Mapping]] = ..., cache: _Optional[_Union[CachePolicy, _Mapping]] = ..., invalidation: _Optional[_Union[InvalidationPolicy, _Mapping]] = ..., coalescing: _Optional[_Union[CoalescingPolicy, _Mapping]] = ..., batch: _Optional[_Union[BatchPolicy, _Mapping]] = ..., operation: _Optional[_Union[OperationPolicy, _Mapping]] = ...) -> None: ...
 
 class DeduplicationPolicy(_message.Message):
-    __slots__ = ("disabled", "metadata", "field", "required", "window", "fields", "across_callers", "retention", "in_flight", "replay", "on_unknown", "lookup", "header", "max_completion")
+    __slots__ = ("disabled", "metadata", "field", "required", "window", "fields", "across_callers", "retention", "in_flight", "replay", "on_unknown", "lookup", "header", "max_completion", "json_path")
     class InFlight(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IN_FLIGHT_UNSPECIFIED: _ClassVar[DeduplicationPolicy.InFlight]
@@ -141,6 +141,7 @@ class DeduplicationPolicy(_message.Message):
     LOOKUP_FIELD_NUMBER: _ClassVar[int]
     HEADER_FIELD_NUMBER: _ClassVar[int]
     MAX_COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    JSON_PATH_FIELD_NUMBER: _ClassVar[int]
     disabled: bool
     metadata: str
     field: str
@@ -155,7 +156,8 @@ class DeduplicationPolicy(_message.Message):
     lookup: LookupPolicy
     header: str
     max_completion: _duration_pb2.Duration
-    def __init__(self, disabled: _Optional[bool] = ..., metadata: _Optional[str] = ..., field: _Optional[str] = ..., required: _Optional[bool] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ..., across_callers: _Optional[bool] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., in_flight: _Optional[_Union[DeduplicationPolicy.InFlight, str]] = ..., replay: _Optional[bool] = ..., on_unknown: _Optional[_Union[DeduplicationPolicy.Unknown, str]] = ..., lookup: _Optional[_Union[LookupPolicy, _Mapping]] = ..., header: _Optional[str] = ..., max_completion: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    json_path: str
+    def __init__(self, disabled: _Optional[bool] = ..., metadata: _Optional[str] = ..., field: _Optional[str] = ..., required: _Optional[bool] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ..., across_callers: _Optional[bool] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., in_flight: _Optional[_Union[DeduplicationPolicy.InFlight, str]] = ..., replay: _Optional[bool] = ..., on_unknown: _Optional[_Union[DeduplicationPolicy.Unknown, str]] = ..., lookup: _Optional[_Union[LookupPolicy, _Mapping]] = ..., header: _Optional[str] = ..., max_completion: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., json_path: _Optional[str] = ...) -> None: ...
 
 class LookupPolicy(_message.Message):
     __slots__ = ("method", "request", "found", "response")
