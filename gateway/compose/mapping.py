@@ -7,7 +7,8 @@ Rules:
    path is the source itself.
 2. Both hold the same: scalars of one kind, enums and messages of one full name, lists
    lists, maps maps of equal keys and values. (int32, sint32 and sfixed32 are one kind,
-   they differ on the wire only; string and bytes are two.)
+   they differ on the wire only; string and bytes are two.) Lists of messages of two types fit
+   where the types have fields with the same name and type: each element is made of its like.
 3. What is unset leaves its target unset: a message on the way that is absent, a field
    with presence that is not set, one without presence that holds its default.
 4. Where no fields are given: the source itself if it is of the target's type, else every
@@ -190,12 +191,37 @@ def _copy(source: Descriptor | FieldDescriptor, path: str, target: FieldDescript
             raise LookupError(f"{field.full_name} is {held_by(field)}, so {path!r} leads nowhere")
         message = field.message_type
     field = field_of(message, last)
+    if (listed := _elements(field, target)) is not None:
+        return _behind(tuple(heads), listed) if heads else listed
     if held_by(field) != held_by(target):
         raise LookupError(
             f"{target.full_name} is {held_by(target)}, and {field.full_name} is {held_by(field)}"
         )
     copy = _field(field, target)
     return _behind(tuple(heads), copy) if heads else copy
+
+
+def _elements(field: FieldDescriptor, target: FieldDescriptor) -> Copy | None:
+    """Return what copies a list of messages to one of another type; None for anything else."""
+    kind, into_kind = field.message_type, target.message_type
+    if not (field.is_repeated and target.is_repeated) or kind is None or into_kind is None:
+        return None
+    is_map = kind.GetOptions().map_entry or into_kind.GetOptions().map_entry
+    if is_map or kind.full_name == into_kind.full_name:
+        return None
+    fields = _same(kind, into_kind)
+    copies = [_copy(kind, path, field_of(into_kind, name)) for name, path in fields.items()]
+    if not copies:
+        return None
+    name, into_name = field.name, target.name
+
+    def elements(source: Any, into: Any) -> None:
+        for one in getattr(source, name):
+            made = getattr(into, into_name).add()
+            for copy in copies:
+                copy(one, made)
+
+    return elements
 
 
 def _whole(target: FieldDescriptor) -> Copy:

@@ -1,5 +1,7 @@
 """The APIs that `market.v1` buys from: eBay, OpenAI, SerpAPI and Stripe, each in its own words.
 
+Beside them stands a matcher of pictures, which is the house's own.
+
 Errors have the shapes that these APIs send, where they differ from Google's: what the error
 catalog reads is there. What always fails follows from the request:
 
@@ -12,6 +14,7 @@ catalog reads is there. What always fails follows from the request:
               pm_expired                402 expired_card
 """
 
+import hashlib
 import itertools
 from collections.abc import Iterable
 
@@ -25,6 +28,7 @@ from gateway.demo.server import json_body
 
 EBAY = "/buy/item_sales"
 OPENAI = "/v1/vision:identify"
+MATCHER = "/v1/match"
 SERPAPI = "/search.json"
 STRIPE = "/v1/payment_intents"
 
@@ -63,6 +67,7 @@ class ThirdParties:
         return (
             web.get(EBAY, self._sales),
             web.post(OPENAI, self._identify),
+            web.post(MATCHER, self._match),
             web.get(SERPAPI, self._search),
             web.post(STRIPE, self._pay),
         )
@@ -97,9 +102,7 @@ class ThirdParties:
     # OpenAI
 
     async def _identify(self, request: web.Request) -> web.StreamResponse:
-        image = (await json_body(request)).get("imageUrl")
-        if not isinstance(image, str) or not image:
-            raise fields.bad_field("image_url", "is needed")
+        image = _image_of(await json_body(request))
         what = image.rpartition("/")[2]
         if what == "blurred.jpg":
             return _error(
@@ -118,6 +121,17 @@ class ThirdParties:
                 "title": what.partition(".")[0].replace("-", " ").title(),
                 "category": _CATEGORIES[int(draws.random() * len(_CATEGORIES))],
                 "confidence": round(0.5 + draws.random() / 2, 3),
+            }
+        )
+
+    async def _match(self, request: web.Request) -> web.StreamResponse:
+        image = _image_of(await json_body(request))
+        draws = Draws(self._seed, f"like {image}")
+        return web.json_response(
+            {
+                "title": "Something like it",
+                "category": _CATEGORIES[int(draws.random() * len(_CATEGORIES))],
+                "confidence": round(0.2 + draws.random() / 5, 3),
             }
         )
 
@@ -161,6 +175,16 @@ class ThirdParties:
                 "currency": currency,
             }
         )
+
+
+def _image_of(body: Record) -> str:
+    """Return what stands for a picture: where it lies, or a digest of it."""
+    image, data = body.get("imageUrl"), body.get("image")
+    if isinstance(data, str) and data:
+        return f"sha256/{hashlib.sha256(data.encode()).hexdigest()}"
+    if not isinstance(image, str) or not image:
+        raise fields.bad_field("image_url", "is needed")
+    return image
 
 
 def _error(

@@ -15,6 +15,10 @@ PANEL_UPSTREAMS = ("panel", "providers", "auth", "tickets", "contact")
 """What the panel's functions are called; one process is behind all of them."""
 
 
+MARKET_UPSTREAMS = ("scanner", "ebay", "openai", "matcher", "serpapi", "stripe")
+"""What the market's services are called; one process is behind all of them."""
+
+
 class Received(NamedTuple):
     """A request as a downstream got it; names of headers are in lower case."""
 

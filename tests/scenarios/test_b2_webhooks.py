@@ -255,7 +255,8 @@ async def test_what_the_shop_did_not_take_may_be_sent_again_as_it_is(
     signed = stripe(body, clock.wall())
     failed = await told(webhooks.Deliver(request(body), metadata=signed))
     assert failed.code in (Code.UNAVAILABLE, Code.INTERNAL)
-    assert failed.attempts == 3  # the shop may have begun, and knows the event again by its id
+    assert failed.attempts == (1 if fault == {"status": 500} else 3)
+    commerce.set_faults()
     assert (await webhooks.Deliver(request(body), metadata=signed)).event_id == "evt_1"
 
 

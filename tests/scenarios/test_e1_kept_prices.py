@@ -9,12 +9,12 @@ import pytest
 from fakes.clock import FakeClock, FakeRng
 from market.v1 import pricing_pb2, pricing_pb2_grpc
 from scenarios.answers import metadata, told
-from scenarios.downstreams import Downstream
+from scenarios.downstreams import MARKET_UPSTREAMS, Downstream
 from scenarios.gateways import gateway_over, samples, through_backoffs
 from seawall.admin.v1 import admin_pb2, admin_pb2_grpc
 from support.gateways import Running
 
-EBAY = "/buy/item_sales"
+EBAY, SERPAPI = "/buy/item_sales", "/search.json"
 SALES = f"GET {EBAY}"
 DAY_S = 86_400
 KEPT_DAYS = {
@@ -36,7 +36,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def running(market: Downstream, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Running]:
-    urls = dict.fromkeys(("scanner", "ebay", "openai", "serpapi", "stripe"), market.url)
+    urls = dict.fromkeys(MARKET_UPSTREAMS, market.url)
     rng = FakeRng([0.0])  # no jitter
     async with gateway_over("market", urls, tmp_path, clock=clock, rng=rng) as running:
         yield running
@@ -77,12 +77,12 @@ async def test_what_sells_seldom_is_kept_for_two_to_three_weeks(
     assert (await comps(running, category))[0] == "fresh"
 
 
-async def test_with_ebay_dead_the_old_price_is_given_and_said_to_be_old(
+async def test_with_ebay_dead_and_no_other_source_the_old_price_is_given_and_said_to_be_old(
     market: Downstream, running: Running, clock: FakeClock
 ) -> None:
     await comps(running)
     clock.advance(2 * DAY_S)
-    market.set_faults({"path": EBAY, "status": 503})
+    market.set_faults({"path": EBAY, "status": 503}, {"path": SERPAPI, "status": 503})
     call = ask(running, "cards")
     await through_backoffs(call, running, clock)
     assert len((await call).comps) > 0

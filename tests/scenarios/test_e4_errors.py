@@ -22,7 +22,7 @@ from market.v1 import (
     vision_pb2_grpc,
 )
 from scenarios.answers import Told, told
-from scenarios.downstreams import Downstream, eventually
+from scenarios.downstreams import MARKET_UPSTREAMS, Downstream, eventually
 from scenarios.gateways import gateway_over
 from seawall.error.v1 import error_pb2
 from support.gateways import Running
@@ -33,6 +33,12 @@ Market = Callable[..., grpc.aio.Call]
 DOMAIN = "market.v1"
 EBAY, OPENAI = "/buy/item_sales", "/v1/vision:identify"
 SERPAPI, STRIPE = "/search.json", "/v1/payment_intents"
+ALONE = "{fallback: {disabled: true}, cache: {disabled: true}}"
+NOBODY_ELSE = (
+    f"services: {{market.v1.PricingService: {{methods: {{GetComps: {ALONE}}}}}, "
+    f"market.v1.VisionService: {{methods: {{Identify: {ALONE}}}}}}}"
+)
+"""YAML: what an API says of its failure is told, and nobody answers instead."""
 APIS = {"ebay": EBAY, "openai": OPENAI, "serpapi": SERPAPI, "stripe": STRIPE}
 NO_ANSWER = {"ebay": "EBAY", "openai": "OPENAI", "serpapi": "SERPAPI", "stripe": "STRIPE"}
 GERMAN = (("accept-language", "de-CH, fr;q=0.9, en;q=0.5"),)
@@ -73,9 +79,11 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def running(market: Downstream, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Running]:
-    urls = dict.fromkeys(("scanner", *APIS), market.url)
+    urls = dict.fromkeys(MARKET_UPSTREAMS, market.url)
     rng = FakeRng([0.0])  # backoffs take no time
-    async with gateway_over("market", urls, tmp_path, clock=clock, rng=rng) as running:
+    async with gateway_over(
+        "market", urls, tmp_path, clock=clock, rng=rng, config=NOBODY_ELSE
+    ) as running:
         yield running
 
 
@@ -232,10 +240,12 @@ async def test_an_api_that_cannot_be_connected_to_is_named(
 ) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
-        urls = dict.fromkeys(("scanner", *APIS), market.url)
+        urls = dict.fromkeys(MARKET_UPSTREAMS, market.url)
         urls[api] = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         rng = FakeRng([0.0])
-        async with gateway_over("market", urls, tmp_path, clock=FakeClock(), rng=rng) as running:
+        async with gateway_over(
+            "market", urls, tmp_path, clock=FakeClock(), rng=rng, config=NOBODY_ELSE
+        ) as running:
             for _ in range(2):  # by connecting, and then by knowing that it cannot be reached
                 found = await told(call(running.channel, api))
                 assert found.reasons == {(DOMAIN, f"{NO_ANSWER[api]}_UNAVAILABLE")}
@@ -245,8 +255,10 @@ async def test_an_api_that_cannot_be_connected_to_is_named(
 
 
 async def test_an_open_breaker_is_the_apis_absence_too(market: Downstream, tmp_path: Path) -> None:
-    urls = dict.fromkeys(("scanner", *APIS), market.url)
-    config = "upstreams: {ebay: {policy: {breaker: {consecutive_failures: 2}}}}"
+    urls = dict.fromkeys(MARKET_UPSTREAMS, market.url)
+    config = (
+        f"{NOBODY_ELSE}\nupstreams: {{ebay: {{policy: {{breaker: {{consecutive_failures: 2}}}}}}}}"
+    )
     market.set_faults({"path": EBAY, "status": 503})
     rng = FakeRng([0.0])
     async with gateway_over(
@@ -322,7 +334,7 @@ async def test_a_reason_without_german_words_is_told_in_its_own(
 async def test_the_configuration_says_it_otherwise_for_one_deployment(
     market: Downstream, tmp_path: Path
 ) -> None:
-    urls = dict.fromkeys(("scanner", *APIS), market.url)
+    urls = dict.fromkeys(MARKET_UPSTREAMS, market.url)
     config = """
 errors:
   reasons:

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from seawall.policy.v1 import policy_pb2 as seawall_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16market/v1/vision.proto\x12\tmarket.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eseawall/policy/v1/policy.proto\".\n\x0fIdentifyRequest\x12\x1b\n\timage_url\x18\x01 \x01(\tR\x08imageUrl\"b\n\x0eIdentification\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\x12\x1a\n\x08\x63\x61tegory\x18\x02 \x01(\tR\x08\x63\x61tegory\x12\x1e\n\nconfidence\x18\x03 \x01(\x01R\nconfidence2\xc5\x04\n\rVisionService\x12\x64\n\x08Identify\x12\x1a.market.v1.IdentifyRequest\x1a\x19.market.v1.Identification\"!\x90\x02\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/vision:identify:\x01*\x1a\xcd\x03\x82\xa8\x19\x92\x03\x12\x08\n\x02\x08Z\x12\x02\x08x\x1a\x0c\x10\x04\x1a\x02\x08\x01\"\x02\x08\x1e\x30\x01\x32\xf7\x02\x12\x30\n\x02\x90\x03\x12\x1b\n\nerror.code\x12\rinvalid_image\"\rINVALID_IMAGE\x12\x37\n\x02\xad\x03\x12 \n\nerror.code\x12\x12insufficient_quota\"\x0fQUOTA_EXHAUSTED\x12\x1c\n\x06\xf4\x03\xf6\x03\xf7\x03\"\x12OPENAI_UNAVAILABLE\x12\x91\x01\x1a\x13UPSTREAM_UNRESOLVED\x1a\x14UPSTREAM_UNREACHABLE\x1a\x0cUPSTREAM_TLS\x1a\x0eUPSTREAM_RESET\x1a\x17UPSTREAM_INVALID_ANSWER\x1a\x0c\x42REAKER_OPEN\x1a\x0bNO_ENDPOINT\"\x12OPENAI_UNAVAILABLE\x12\x12\n\x02\xad\x03\"\x0cRATE_LIMITED\x12\x15\x1a\x05PACED\"\x0cRATE_LIMITED\x12-\x1a\x11\x44\x45\x41\x44LINE_EXCEEDED\x1a\x0f\x41TTEMPT_TIMEOUT\"\x07TIMEOUT\x8a\xa8\x19\x32\n\x06openai\x12$${OPENAI_URL:-http://127.0.0.1:8890}\x1a\x02\x08 b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16market/v1/vision.proto\x12\tmarket.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eseawall/policy/v1/policy.proto\"D\n\x0fIdentifyRequest\x12\x1b\n\timage_url\x18\x01 \x01(\tR\x08imageUrl\x12\x14\n\x05image\x18\x02 \x01(\x0cR\x05image\"b\n\x0eIdentification\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\x12\x1a\n\x08\x63\x61tegory\x18\x02 \x01(\tR\x08\x63\x61tegory\x12\x1e\n\nconfidence\x18\x03 \x01(\x01R\nconfidence2\xb4\x05\n\rVisionService\x12\xd2\x01\n\x08Identify\x12\x1a.market.v1.IdentifyRequest\x1a\x19.market.v1.Identification\"\x8e\x01\x90\x02\x01\x82\xa8\x19irU\x12\x32\n\x1fmarket.v1.MatchingService/Match\"\x0fvisual-matching\x1a\x12RESOURCE_EXHAUSTED\x1a\x0bUNAVAILABLE\xba\x01\x0f\x12\x04\x08\x80\xf5$2\x05\x08\x80\x9a\x9e\x01@\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/vision:identify:\x01*\x1a\xcd\x03\x82\xa8\x19\x92\x03\x12\x08\n\x02\x08Z\x12\x02\x08x\x1a\x0c\x10\x04\x1a\x02\x08\x01\"\x02\x08\x1e\x30\x01\x32\xf7\x02\x12\x30\n\x02\x90\x03\x12\x1b\n\nerror.code\x12\rinvalid_image\"\rINVALID_IMAGE\x12\x37\n\x02\xad\x03\x12 \n\nerror.code\x12\x12insufficient_quota\"\x0fQUOTA_EXHAUSTED\x12\x1c\n\x06\xf4\x03\xf6\x03\xf7\x03\"\x12OPENAI_UNAVAILABLE\x12\x91\x01\x1a\x13UPSTREAM_UNRESOLVED\x1a\x14UPSTREAM_UNREACHABLE\x1a\x0cUPSTREAM_TLS\x1a\x0eUPSTREAM_RESET\x1a\x17UPSTREAM_INVALID_ANSWER\x1a\x0c\x42REAKER_OPEN\x1a\x0bNO_ENDPOINT\"\x12OPENAI_UNAVAILABLE\x12\x12\n\x02\xad\x03\"\x0cRATE_LIMITED\x12\x15\x1a\x05PACED\"\x0cRATE_LIMITED\x12-\x1a\x11\x44\x45\x41\x44LINE_EXCEEDED\x1a\x0f\x41TTEMPT_TIMEOUT\"\x07TIMEOUT\x8a\xa8\x19\x32\n\x06openai\x12$${OPENAI_URL:-http://127.0.0.1:8890}\x1a\x02\x08 2\xb2\x01\n\x0fMatchingService\x12W\n\x05Match\x12\x1a.market.v1.IdentifyRequest\x1a\x19.market.v1.Identification\"\x17\x90\x02\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/match:\x01*\x1a\x46\x82\xa8\x19\n\x12\x08\n\x02\x08\x14\x12\x02\x08<\x8a\xa8\x19\x34\n\x07matcher\x12%${MATCHER_URL:-http://127.0.0.1:8890}\x1a\x02\x08\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VISIONSERVICE']._loaded_options = None
   _globals['_VISIONSERVICE']._serialized_options = b'\202\250\031\222\003\022\010\n\002\010Z\022\002\010x\032\014\020\004\032\002\010\001\"\002\010\0360\0012\367\002\0220\n\002\220\003\022\033\n\nerror.code\022\rinvalid_image\"\rINVALID_IMAGE\0227\n\002\255\003\022 \n\nerror.code\022\022insufficient_quota\"\017QUOTA_EXHAUSTED\022\034\n\006\364\003\366\003\367\003\"\022OPENAI_UNAVAILABLE\022\221\001\032\023UPSTREAM_UNRESOLVED\032\024UPSTREAM_UNREACHABLE\032\014UPSTREAM_TLS\032\016UPSTREAM_RESET\032\027UPSTREAM_INVALID_ANSWER\032\014BREAKER_OPEN\032\013NO_ENDPOINT\"\022OPENAI_UNAVAILABLE\022\022\n\002\255\003\"\014RATE_LIMITED\022\025\032\005PACED\"\014RATE_LIMITED\022-\032\021DEADLINE_EXCEEDED\032\017ATTEMPT_TIMEOUT\"\007TIMEOUT\212\250\0312\n\006openai\022$${OPENAI_URL:-http://127.0.0.1:8890}\032\002\010 '
   _globals['_VISIONSERVICE'].methods_by_name['Identify']._loaded_options = None
-  _globals['_VISIONSERVICE'].methods_by_name['Identify']._serialized_options = b'\220\002\001\202\323\344\223\002\030\"\023/v1/vision:identify:\001*'
+  _globals['_VISIONSERVICE'].methods_by_name['Identify']._serialized_options = b'\220\002\001\202\250\031irU\0222\n\037market.v1.MatchingService/Match\"\017visual-matching\032\022RESOURCE_EXHAUSTED\032\013UNAVAILABLE\272\001\017\022\004\010\200\365$2\005\010\200\232\236\001@\001\202\323\344\223\002\030\"\023/v1/vision:identify:\001*'
+  _globals['_MATCHINGSERVICE']._loaded_options = None
+  _globals['_MATCHINGSERVICE']._serialized_options = b'\202\250\031\n\022\010\n\002\010\024\022\002\010<\212\250\0314\n\007matcher\022%${MATCHER_URL:-http://127.0.0.1:8890}\032\002\010\020'
+  _globals['_MATCHINGSERVICE'].methods_by_name['Match']._loaded_options = None
+  _globals['_MATCHINGSERVICE'].methods_by_name['Match']._serialized_options = b'\220\002\001\202\323\344\223\002\016\"\t/v1/match:\001*'
   _globals['_IDENTIFYREQUEST']._serialized_start=99
-  _globals['_IDENTIFYREQUEST']._serialized_end=145
-  _globals['_IDENTIFICATION']._serialized_start=147
-  _globals['_IDENTIFICATION']._serialized_end=245
-  _globals['_VISIONSERVICE']._serialized_start=248
-  _globals['_VISIONSERVICE']._serialized_end=829
+  _globals['_IDENTIFYREQUEST']._serialized_end=167
+  _globals['_IDENTIFICATION']._serialized_start=169
+  _globals['_IDENTIFICATION']._serialized_end=267
+  _globals['_VISIONSERVICE']._serialized_start=270
+  _globals['_VISIONSERVICE']._serialized_end=962
+  _globals['_MATCHINGSERVICE']._serialized_start=965
+  _globals['_MATCHINGSERVICE']._serialized_end=1143
 # @@protoc_insertion_point(module_scope)

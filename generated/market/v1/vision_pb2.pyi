@@ -7,10 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class IdentifyRequest(_message.Message):
-    __slots__ = ("image_url",)
+    __slots__ = ("image_url", "image")
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
     image_url: str
-    def __init__(self, image_url: _Optional[str] = ...) -> None: ...
+    image: bytes
+    def __init__(self, image_url: _Optional[str] = ..., image: _Optional[bytes] = ...) -> None: ...
 
 class Identification(_message.Message):
     __slots__ = ("title", "category", "confidence")

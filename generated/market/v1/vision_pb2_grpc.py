@@ -47,7 +47,9 @@ class VisionServiceServicer:
     """
 
     def Identify(self, request, context):
-        """Tells what is on a picture. A repetition finds the same again, and nothing is kept.
+        """Tells what is on a picture. The same picture has the same on it, whoever asks: the answer is
+        kept by a digest of the picture. While the model is busy, visual matching answers instead,
+        and the metadata says so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,6 +90,82 @@ class VisionService:
             request,
             target,
             '/market.v1.VisionService/Identify',
+            market_dot_v1_dot_vision__pb2.IdentifyRequest.SerializeToString,
+            market_dot_v1_dot_vision__pb2.Identification.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class MatchingServiceStub:
+    """Finds pictures that look alike: less sure than the model, and never busy.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Match = channel.unary_unary(
+                '/market.v1.MatchingService/Match',
+                request_serializer=market_dot_v1_dot_vision__pb2.IdentifyRequest.SerializeToString,
+                response_deserializer=market_dot_v1_dot_vision__pb2.Identification.FromString,
+                _registered_method=True)
+
+
+class MatchingServiceServicer:
+    """Finds pictures that look alike: less sure than the model, and never busy.
+    """
+
+    def Match(self, request, context):
+        """Tells what is on the pictures that look most like one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_MatchingServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Match': grpc.unary_unary_rpc_method_handler(
+                    servicer.Match,
+                    request_deserializer=market_dot_v1_dot_vision__pb2.IdentifyRequest.FromString,
+                    response_serializer=market_dot_v1_dot_vision__pb2.Identification.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'market.v1.MatchingService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('market.v1.MatchingService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class MatchingService:
+    """Finds pictures that look alike: less sure than the model, and never busy.
+    """
+
+    @staticmethod
+    def Match(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/market.v1.MatchingService/Match',
             market_dot_v1_dot_vision__pb2.IdentifyRequest.SerializeToString,
             market_dot_v1_dot_vision__pb2.Identification.FromString,
             options,
