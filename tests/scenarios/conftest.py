@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from panel.v1 import catalog_pb2, catalog_pb2_grpc
+from panel.v1 import orders_pb2, orders_pb2_grpc
 from scenarios.downstreams import PANEL_UPSTREAMS, Downstream, downstream_process
 from support.gateways import seawall_process
 
@@ -77,17 +77,20 @@ def panel(panel_process: Downstream, gateway_address: str) -> Downstream:
     """The panel as new, and a gateway that has forgotten what the test before made of it."""
     as_new(panel_process)
     with grpc.insecure_channel(gateway_address) as channel:
-        until_calm(catalog_pb2_grpc.CatalogServiceStub(channel))
+        until_calm(orders_pb2_grpc.OrderServiceStub(channel))
     return as_new(panel_process)
 
 
-def until_calm(catalog: catalog_pb2_grpc.CatalogServiceStub) -> None:
-    """Call until the breaker has closed: until a few calls in a row are answered."""
+def until_calm(orders: orders_pb2_grpc.OrderServiceStub) -> None:
+    """Call until the breaker has closed: until a few calls in a row are answered.
+
+    Orders, which nobody keeps, are of the upstream that the other methods have.
+    """
     answered, gives_up_at = 0, time.monotonic() + 20
     while answered < 5:
         assert time.monotonic() < gives_up_at
         try:
-            catalog.ListServices(catalog_pb2.ListServicesRequest(), timeout=5)
+            orders.ListOrders(orders_pb2.ListOrdersRequest(), timeout=5)
             answered += 1
         except grpc.RpcError:
             answered = 0

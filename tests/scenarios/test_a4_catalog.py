@@ -1,45 +1,83 @@
-"""Row A4: CatalogService for two audiences.
+"""Row A4: the catalog of two audiences is kept, given stale while the backend is slow or gone, and
+made old by every change before who changed it is answered."""
 
-Without its cache so far: a slow or failing backend is met with retries and the
-deadline; nothing stale is served, and every read reaches the backend.
-"""
-
-import time
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from fakes.clock import FakeClock, FakeRng
 from google.protobuf.field_mask_pb2 import FieldMask
 from panel.v1 import catalog_pb2, catalog_pb2_grpc
-from scenarios.downstreams import Downstream, eventually
-from seawall_client.failure import FieldViolation, read_failure
+from scenarios.downstreams import PANEL_UPSTREAMS, Downstream, eventually
+from scenarios.gateways import failure_of, gateway_over, through_backoffs
+from seawall_client.failure import FieldViolation
+from support.gateways import Running
 
 Code = grpc.StatusCode
 Service = catalog_pb2.Service
-
 SERVICES = "/.netlify/functions/services"
+LIST = f"GET {SERVICES}"
 
 
 @pytest.fixture
-def catalog(channel: grpc.Channel) -> catalog_pb2_grpc.CatalogServiceStub:
-    return catalog_pb2_grpc.CatalogServiceStub(channel)
+def clock() -> FakeClock:
+    return FakeClock()
 
 
-def listed(catalog, audience: str = "", timeout_s: float | None = None) -> dict[str, Service]:
-    request = catalog_pb2.ListServicesRequest(audience=audience)
-    services = catalog.ListServices(request, timeout=timeout_s).services
-    return {service.service_id: service for service in services}
+@pytest.fixture
+async def running(
+    functions: Downstream, clock: FakeClock, tmp_path: Path
+) -> AsyncIterator[Running]:
+    urls, rng = dict.fromkeys(PANEL_UPSTREAMS, functions.url), FakeRng([0.0])
+    async with gateway_over("panel", urls, tmp_path, clock=clock, rng=rng) as running:
+        yield running
 
 
-def test_a_service_is_added_changed_and_deleted(panel: Downstream, catalog) -> None:
-    added = catalog.CreateService(
-        catalog_pb2.CreateServiceRequest(
-            service=Service(name="Poster", category="Design", price_cents=5_000_000_000)
-        )
-    )
+@pytest.fixture
+def catalog(running: Running) -> Any:
+    return catalog_pb2_grpc.CatalogServiceStub(running.channel)
+
+
+async def listed(catalog: Any, audience: str = "", *who: tuple[str, str]) -> dict[str, Service]:
+    return (await looked(catalog, audience, *who))[0]
+
+
+async def looked(
+    catalog: Any, audience: str = "", *who: tuple[str, str]
+) -> tuple[dict[str, Service], str]:
+    """List; return the services by their ids, and how fresh they are."""
+    call = catalog.ListServices(catalog_pb2.ListServicesRequest(audience=audience), metadata=who)
+    services = (await call).services
+    state = str(dict(await call.trailing_metadata())["seawall-cache"])
+    return {service.service_id: service for service in services}, state
+
+
+def add(catalog: Any, name: str = "Poster", **more: Any):
+    service = Service(name=name, price_cents=more.pop("price_cents", 1), **more)
+    return catalog.CreateService(catalog_pb2.CreateServiceRequest(service=service))
+
+
+def change(catalog: Any, price_cents: int):
+    service = Service(service_id="svc-logo", price_cents=price_cents)
+    return catalog.UpdateService(catalog_pb2.UpdateServiceRequest(service=service))
+
+
+def delete(catalog: Any, service_id: str):
+    return catalog.DeleteService(catalog_pb2.DeleteServiceRequest(service_id=service_id))
+
+
+# What it says
+
+
+async def test_a_service_is_added_changed_and_deleted(catalog: Any) -> None:
+    added = await add(catalog, category="Design", price_cents=5_000_000_000)
     assert (added.service_id, added.price_cents) == ("svc-1", 5_000_000_000)  # beyond 32 bits
-    assert listed(catalog)["svc-1"] == added
+    assert (await listed(catalog))["svc-1"] == added
 
-    changed = catalog.UpdateService(
+    changed = await catalog.UpdateService(
         catalog_pb2.UpdateServiceRequest(
             service=Service(service_id="svc-1", price_cents=7_000, hidden=True, name="ignored"),
             update_mask=FieldMask(paths=["price_cents", "hidden"]),
@@ -48,80 +86,148 @@ def test_a_service_is_added_changed_and_deleted(panel: Downstream, catalog) -> N
     assert changed == Service(
         service_id="svc-1", name="Poster", category="Design", price_cents=7_000, hidden=True
     )
-    assert "svc-1" not in listed(catalog)
-    assert listed(catalog, "admin")["svc-1"] == changed
+    assert "svc-1" not in await listed(catalog)
+    assert (await listed(catalog, "admin"))["svc-1"] == changed
 
-    shown = catalog.UpdateService(
+    shown = await catalog.UpdateService(
         catalog_pb2.UpdateServiceRequest(
             service=Service(service_id="svc-1"), update_mask=FieldMask(paths=["hidden"])
         )
     )
     assert not shown.hidden  # a default in the mask is a value
 
-    catalog.DeleteService(catalog_pb2.DeleteServiceRequest(service_id="svc-1"))
-    assert "svc-1" not in listed(catalog, "admin")
-    with pytest.raises(grpc.RpcError) as caught:
-        catalog.DeleteService(catalog_pb2.DeleteServiceRequest(service_id="svc-1"))
-    assert caught.value.code() == Code.NOT_FOUND
+    await delete(catalog, "svc-1")
+    assert "svc-1" not in await listed(catalog, "admin")
+    assert (await failure_of(delete(catalog, "svc-1"))).code == Code.NOT_FOUND
 
 
-def test_each_audience_sees_its_own_catalog(panel: Downstream, catalog) -> None:
-    customer, admin = listed(catalog, "customer"), listed(catalog, "admin")
+async def test_each_audience_sees_its_own_catalog(catalog: Any, functions: Downstream) -> None:
+    customer, admin = await listed(catalog, "customer"), await listed(catalog, "admin")
     assert set(admin) - set(customer) == {"svc-migration"}
     assert all(service.cost_cents == 0 for service in customer.values())
     assert all(service.cost_cents > 0 for service in admin.values())
-    assert listed(catalog) == customer
+    assert await listed(catalog) == customer
+    assert await listed(catalog, "customer") == customer
+    assert await listed(catalog, "admin") == admin
+    assert functions.seen(LIST) == 3
 
 
-def test_an_unknown_audience_is_refused_by_name(panel: Downstream, catalog) -> None:
-    with pytest.raises(grpc.RpcError) as caught:
-        listed(catalog, "everybody")
-    failure = read_failure(caught.value)
+async def test_an_unknown_audience_is_refused_by_name(catalog: Any) -> None:
+    failure = await failure_of(looked(catalog, "everybody"))
     assert failure.code == Code.INVALID_ARGUMENT
     assert failure.violations == (FieldViolation("audience", "must be customer or admin"),)
 
 
-def test_a_list_survives_two_failures(panel: Downstream, catalog) -> None:
-    panel.set_faults({"path": SERVICES, "drop": True, "count": 2})
-    assert listed(catalog)
-    assert panel.seen(f"GET {SERVICES}") == 3
+# What is kept
 
 
-def test_a_service_that_may_have_been_added_is_not_added_again(panel: Downstream, catalog) -> None:
-    panel.set_faults({"verb": "POST", "status": 503, "acts": True})
-    with pytest.raises(grpc.RpcError) as caught:
-        catalog.CreateService(
-            catalog_pb2.CreateServiceRequest(service=Service(name="Poster", price_cents=1))
-        )
-    assert read_failure(caught.value).attempts == 1
-    assert panel.seen(f"POST {SERVICES}") == 1
-    assert [s.name for s in listed(catalog).values()].count("Poster") == 1
+async def test_it_is_kept_for_a_minute(
+    catalog: Any, functions: Downstream, clock: FakeClock
+) -> None:
+    assert (await looked(catalog))[1] == "fresh"
+    clock.advance(59)
+    assert (await looked(catalog))[1] == "cached"
+    assert functions.seen(LIST) == 1
 
 
-def test_a_change_that_fails_is_sent_again(panel: Downstream, catalog) -> None:
-    panel.set_faults({"verb": "PATCH", "status": 503, "acts": True, "count": 2})
-    service = Service(service_id="svc-logo", price_cents=20_000)
-    catalog.UpdateService(catalog_pb2.UpdateServiceRequest(service=service))
-    assert panel.seen(f"PATCH {SERVICES}/svc-logo") == 3
-    assert listed(catalog)["svc-logo"].price_cents == 20_000
+async def test_what_one_credential_sees_is_not_given_to_another(
+    catalog: Any, functions: Downstream
+) -> None:
+    await listed(catalog, "admin", ("authorization", "Bearer of-an-administrator"))
+    await listed(catalog, "admin", ("authorization", "Bearer of-somebody-else"))
+    assert functions.seen(LIST) == 2
+
+
+async def test_while_the_backend_is_slow_the_old_one_is_given_at_once(
+    catalog: Any, functions: Downstream, clock: FakeClock
+) -> None:
+    await looked(catalog)
+    clock.advance(61)
+    functions.set_faults({"path": SERVICES, "latency_s": 1.0})
+    for _ in range(20):
+        assert (await looked(catalog))[1] == "stale"
+    await eventually(lambda: functions.idle and functions.seen(LIST) == 2)
+    functions.set_faults()
+    await eventually(lambda: functions.idle)
+    while (await looked(catalog))[1] == "stale":
+        await asyncio.sleep(0.01)
+    assert functions.seen(LIST) == 2
+
+
+async def test_where_the_backend_is_gone_the_old_one_is_given_for_a_day(
+    catalog: Any, functions: Downstream, clock: FakeClock, running: Running
+) -> None:
+    before = await listed(catalog)
+    functions.set_faults({"path": SERVICES, "drop": True})
+    clock.advance(20 * 3600)
+    request = catalog_pb2.ListServicesRequest()
+    call = catalog.ListServices(request)
+    await through_backoffs(call, running, clock)
+    assert {one.service_id: one for one in (await call).services} == before
+    assert dict(await call.trailing_metadata())["seawall-cache"] == "stale"
+    clock.advance(5 * 3600)
+    gone = catalog.ListServices(request)
+    await through_backoffs(gone, running, clock)
+    assert (await failure_of(gone)).code == Code.UNAVAILABLE
+
+
+async def test_every_change_makes_it_old_before_its_caller_is_answered(
+    catalog: Any, functions: Downstream
+) -> None:
+    await listed(catalog)
+    await listed(catalog, "admin")
+    await add(catalog)
+    assert "Poster" in {service.name for service in (await listed(catalog)).values()}
+    assert "Poster" in {service.name for service in (await listed(catalog, "admin")).values()}
+    await change(catalog, 4_711)
+    assert (await listed(catalog))["svc-logo"].price_cents == 4_711
+    await delete(catalog, "svc-logo")
+    assert "svc-logo" not in await listed(catalog)
+    assert functions.seen(LIST) == 6
+
+
+# What fails
+
+
+async def test_a_list_survives_two_failures(
+    catalog: Any, functions: Downstream, clock: FakeClock, running: Running
+) -> None:
+    functions.set_faults({"path": SERVICES, "drop": True, "count": 2})
+    call = catalog.ListServices(catalog_pb2.ListServicesRequest())
+    await through_backoffs(call, running, clock)
+    assert (await call).services
+    assert functions.seen(LIST) == 3
+
+
+async def test_a_service_that_may_have_been_added_is_not_added_again(
+    catalog: Any, functions: Downstream
+) -> None:
+    functions.set_faults({"verb": "POST", "status": 503, "acts": True})
+    assert (await failure_of(add(catalog))).attempts == 1
+    assert functions.seen(f"POST {SERVICES}") == 1
+    assert [one.name for one in (await listed(catalog)).values()].count("Poster") == 1
+
+
+async def test_a_change_that_fails_is_sent_again(
+    catalog: Any, functions: Downstream, clock: FakeClock, running: Running
+) -> None:
+    functions.set_faults({"verb": "PATCH", "status": 503, "acts": True, "count": 2})
+    call = change(catalog, 20_000)
+    await through_backoffs(call, running, clock)
+    await call
+    assert functions.seen(f"PATCH {SERVICES}/svc-logo") == 3
+    assert (await listed(catalog))["svc-logo"].price_cents == 20_000
 
 
 async def test_a_slow_catalog_is_waited_for_as_long_as_its_policy_says(
-    panel: Downstream, catalog
+    catalog: Any, functions: Downstream, clock: FakeClock
 ) -> None:
-    panel.set_faults({"path": SERVICES, "latency_s": 60})
-    started_at = time.monotonic()
-    with pytest.raises(grpc.RpcError) as caught:
-        listed(catalog)  # with no deadline of the caller
-    assert 3 <= time.monotonic() - started_at < 20
-    assert caught.value.code() == Code.DEADLINE_EXCEEDED
-    await eventually(lambda: panel.idle)
-
-
-def test_the_callers_own_deadline_is_kept(panel: Downstream, catalog) -> None:
-    panel.set_faults({"path": SERVICES, "latency_s": 60})
-    started_at = time.monotonic()
-    with pytest.raises(grpc.RpcError) as caught:
-        listed(catalog, timeout_s=0.3)
-    assert time.monotonic() - started_at < 3
-    assert read_failure(caught.value).reason == "DEADLINE_EXCEEDED"
+    functions.set_faults({"path": SERVICES, "latency_s": 60})
+    waiting = asyncio.ensure_future(failure_of(looked(catalog)))
+    await eventually(lambda: functions.stats()["concurrency"]["current"] == 1)
+    clock.advance(2.9)
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    clock.advance(0.2)
+    assert (await waiting).code == Code.DEADLINE_EXCEEDED
+    await eventually(lambda: functions.idle)
