@@ -1,6 +1,7 @@
 """The REST functions behind `panel.v1`: orders and the catalog, with a state of their own.
 
-Providers, the dashboard, accounts, settings and tickets are modules of their own.
+Providers, the dashboard, accounts, settings, tickets, payments and users are modules of their
+own.
 
 Written as such services are: camelCase JSON, numbers for money, PATCH with a mask.
 It knows nothing of gRPC or of the gateway. Some ids always misbehave, so that a
@@ -23,11 +24,13 @@ from gateway.demo import fields
 from gateway.demo.auth import Accounts
 from gateway.demo.dashboard import Dashboard
 from gateway.demo.faults import Draws, Fault
+from gateway.demo.payments import Payments
 from gateway.demo.providers import Providers
 from gateway.demo.records import MissingError, Record, Records
 from gateway.demo.server import json_body, main
 from gateway.demo.settings import SettingsPage
 from gateway.demo.tickets import Tickets
+from gateway.demo.users import Users
 
 ORDERS = "/.netlify/functions/orders"
 SERVICES = "/.netlify/functions/services"
@@ -69,6 +72,8 @@ class Panel:
         self._accounts = Accounts(seed, clock)
         self._settings = SettingsPage()
         self._tickets = Tickets()
+        self._payments = Payments()
+        self._users = Users()
         self._dashboard = Dashboard(lambda: self._orders, lambda: self._providers.records)
         self.reset()
 
@@ -93,6 +98,8 @@ class Panel:
         self._accounts.reset()
         self._settings.reset()
         self._tickets.reset()
+        self._payments.reset()
+        self._users.reset()
 
     def _drawn_order(self, rng: Rng, number: int) -> Record:
         service_id = _CATALOG[int(rng.random() * len(_CATALOG))][0]
@@ -123,6 +130,8 @@ class Panel:
             *self._accounts.routes(),
             *self._settings.routes(),
             *self._tickets.routes(),
+            *self._payments.routes(),
+            *self._users.routes(),
         )
 
     # Orders

@@ -29,7 +29,7 @@ from gateway.telemetry.logs import AccessLog
 
 _SYSTEM = "panel"
 _CONFIG = Path(__file__).parent / f"{_SYSTEM}.yaml"
-_UPSTREAMS = (_SYSTEM, "providers", "auth", "tickets", "contact")
+_UPSTREAMS = (_SYSTEM, "providers", "auth", "tickets", "contact", "users")
 """One process is behind all of them."""
 _START_S = 30.0
 _STOP_S = 5.0

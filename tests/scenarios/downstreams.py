@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-PANEL_UPSTREAMS = ("panel", "providers", "auth", "tickets", "contact")
+PANEL_UPSTREAMS = ("panel", "providers", "auth", "tickets", "contact", "users")
 """What the panel's functions are called; one process is behind all of them."""
 
 

@@ -13,7 +13,8 @@ happened (state/records.py has its states, `ending.py` what an end says). Here:
 4. While a call runs its lease is renewed. A process that dies leaves a claim whose lease runs
    out: then nobody knows what happened, and the record says so.
 5. UNKNOWN ends by `on_unknown`: HOLD refuses; RESEND sends again with the same key, which the
-   upstream honours; LOOKUP asks what became of it, and sends only what had no effect.
+   upstream honours (a call without a key is held); LOOKUP asks what became of it, and sends
+   only what had no effect.
 6. Without the store nothing is sent: the call fails. An end that cannot be recorded is tried
    again for a while; the caller gets its answer, and the record becomes UNKNOWN without it.
 7. Equal calls without a key are one for `window_s`: the same, with a key made of the request
@@ -253,7 +254,9 @@ class DeduplicateInterceptor:
             _Known: it may not, or there is an answer now.
         """
         options = self._options
-        if options.on_unknown is OnUnknown.HOLD:
+        # Without a key that it could know, the upstream knows nothing again.
+        blind = options.on_unknown is OnUnknown.RESEND and not (options.header and key.header)
+        if options.on_unknown is OnUnknown.HOLD or blind:
             raise _Known(Landing(self._refused(call, outcome_unknown())))
         token = await self._claims.reclaim(key.record, record.token)
         if token is None or options.on_unknown is OnUnknown.RESEND:
