@@ -208,6 +208,7 @@ class Gateway:
             self._events,
             keeps_answers=keeps_answers(method.policy for method in methods),
             keeps_records=loaded.resolved.has_operations
+            or any(method.policy.serialize.across_processes for method in methods)
             or config.state.HasField("durable")
             or keeps_records((method.policy, method.origins) for method in methods),
         )
@@ -220,6 +221,7 @@ class Gateway:
             answers=self._stores.answers,
             records=self._stores.records,
             operations=self._stores.operations,
+            tickets=self._stores.tickets,
             **self._edge.surroundings(),
         )
         self._upstreams: dict[str, Upstream] = {}

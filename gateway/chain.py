@@ -14,20 +14,17 @@ runs what stands behind it once a message. Streams are not hedged and take no pl
 limit on concurrency, which is about requests that end.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.config.effective import MethodOptions
 from gateway.config.limits.declared import DeclaredLimit, Stage, stage
 from gateway.core.call import Call, Interceptor, MethodInfo, Target
 from gateway.core.catalog import ErrorNames
-from gateway.core.clock import Clock, Rng
-from gateway.core.events import Events
-from gateway.core.peer import PeerAddress
 from gateway.interceptors.access import AccessInterceptor
 from gateway.interceptors.arrival import ArrivalInterceptor
 from gateway.interceptors.attempt import AttemptInterceptor
-from gateway.interceptors.auth import AuthInterceptor, AuthOptions, ListenerAuth, Mode, Providers
+from gateway.interceptors.auth import AuthInterceptor, AuthOptions, Mode
 from gateway.interceptors.breaker import BreakerCheckInterceptor, BreakerPermitInterceptor
 from gateway.interceptors.cache import CacheInterceptor, InvalidateInterceptor
 from gateway.interceptors.coalesce import CoalesceInterceptor
@@ -38,7 +35,6 @@ from gateway.interceptors.decode import DecodeInterceptor, DecodeStreamIntercept
 from gateway.interceptors.deduplicate import DeduplicateInterceptor, Lookup
 from gateway.interceptors.each import EachInterceptor
 from gateway.interceptors.endpoint import EndpointInterceptor
-from gateway.interceptors.overload.guard import OverloadGuard
 from gateway.interceptors.overload.interceptor import OverloadInterceptor
 from gateway.interceptors.pacing.interceptor import PacingInterceptor
 from gateway.interceptors.rate_limit import (
@@ -49,54 +45,22 @@ from gateway.interceptors.rate_limit import (
     key_of,
 )
 from gateway.interceptors.retry import HedgeInterceptor, RetryInterceptor
-from gateway.interceptors.serialize import KeyedTurns, SerializeInterceptor
+from gateway.interceptors.serialize import (
+    KeyedTurns,
+    SerializeInterceptor,
+    SerializeOptions,
+    Turns,
+)
 from gateway.interceptors.validate import ValidateInterceptor
 from gateway.interceptors.webhook import WebhookInterceptor
 from gateway.pipeline import Pipeline, compose
 from gateway.state.answers import AnswerStore, Marks
 from gateway.state.limits import LimitStore
 from gateway.state.memory_limits import MemoryLimits
-from gateway.state.operations import OperationStore
-from gateway.state.records import RecordStore
+from gateway.state.turns import StoredTurns
+from gateway.surroundings import Surroundings as Surroundings
 from gateway.transcode.encode import EncodeInterceptor, EncodeStreamInterceptor, RequestEncoder
 from gateway.upstream import Upstream
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Surroundings:
-    """What every pipeline of a process is made with.
-
-    Args:
-        clock: for everything that waits or measures.
-        rng: for everything that draws.
-        events: told what happens.
-        overload: the guard of the process, None where it is off.
-        trusted: tells whether a peer's word on criticality is believed.
-        providers: of identities, None where there are none.
-        listeners: what listeners say of callers, by their addresses.
-        limits: counts calls.
-        peer: the address that a call is counted by.
-        credential_metadata: keys of metadata that identity providers read credentials from.
-        answers: keeps answers, None where nothing is kept.
-        records: keeps the keys of calls that must not happen twice, None where there are none.
-        operations: keeps calls that are made later, None where there are none.
-        ending: what is to be ended when no calls come any more, in its order.
-    """
-
-    clock: Clock
-    rng: Rng
-    events: Events
-    overload: OverloadGuard | None = None
-    trusted: Callable[[str], bool] | None = None
-    providers: Providers | None = None
-    listeners: Mapping[str, ListenerAuth] = field(default_factory=dict)
-    limits: LimitStore | None = None
-    peer: PeerAddress = field(default_factory=PeerAddress)
-    credential_metadata: frozenset[str] = frozenset()
-    answers: AnswerStore | None = None
-    records: RecordStore | None = None
-    operations: OperationStore | None = None
-    ending: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 def edge_interceptors(
@@ -340,8 +304,26 @@ def _marks_of(
 def _serialize_interceptors(options: MethodOptions, around: Surroundings) -> list[Interceptor]:
     if options.serialize is None:
         return []
-    turns, key_of = options.serialize
-    return [SerializeInterceptor(KeyedTurns(turns), key_of, around.events)]
+    said, key_of = options.serialize
+    turns = around.turns.get(said.name)
+    if turns is None:
+        turns = around.turns[said.name] = _turns(said, around)
+    return [SerializeInterceptor(turns, key_of, around.events)]
+
+
+def _turns(said: SerializeOptions, around: Surroundings) -> Turns:
+    if not said.across_processes or around.tickets is None:
+        return KeyedTurns(said)
+    shared = StoredTurns(
+        said.name,
+        around.tickets,
+        around.clock,
+        around.rng,
+        max_queued=said.max_queued,
+        max_keys=said.max_keys,
+    )
+    around.ending.append(shared.settled)
+    return shared
 
 
 def attempt_interceptors(

@@ -48,7 +48,12 @@ _METHOD = {
         "max_share": 0.02,
     },
     "breaker": {"disabled": True, **_BREAKER},
-    "serialize": {"disabled": True, "max_queued": 100, "max_keys": 10_000},
+    "serialize": {
+        "disabled": True,
+        "max_queued": 100,
+        "max_keys": 10_000,
+        "across_processes": False,
+    },
     "fallback": {
         "disabled": True,
         "on": ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL"],

@@ -256,7 +256,7 @@ def method_options(
     policy, method = effective.policy, effective.method
     identity = identity if identity is not None else Identity()
     names = None if catalog is None else catalog.names_for(policy, method.service)
-    serialize = serialize_options(policy.serialize)
+    serialize = serialize_options(policy.serialize, effective.origins, method.full_name)
     return MethodOptions(
         method=method,
         criticality=Criticality(policy.criticality or Criticality.CRITICAL),

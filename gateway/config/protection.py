@@ -245,11 +245,26 @@ def _says(origins: Origins, mechanism: str) -> bool:
     )
 
 
-def serialize_options(policy: SerializePolicy) -> SerializeOptions | None:
-    """Return how calls for one key are put in a row, None where they are not."""
+def serialize_options(
+    policy: SerializePolicy, origins: Origins, method: str
+) -> SerializeOptions | None:
+    """Return how calls for one key are put in a row, None where they are not.
+
+    Args:
+        policy: merged.
+        origins: of the method's values: methods of a service that have it from there share
+            their turns.
+        method: "panel.v1.OrderService/GetOrder".
+    """
     if policy.disabled or not policy.field:
         return None
-    return SerializeOptions(max_queued=policy.max_queued, max_keys=policy.max_keys)
+    own = origins.get("serialize.field", "").partition(" ")[0] == "method"
+    return SerializeOptions(
+        max_queued=policy.max_queued,
+        max_keys=policy.max_keys,
+        name=method if own else method.partition("/")[0],
+        across_processes=policy.across_processes,
+    )
 
 
 def _budget_options(policy: UpstreamPolicy) -> RetryBudgetOptions | None:

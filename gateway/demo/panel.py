@@ -1,7 +1,7 @@
 """The REST functions behind `panel.v1`: orders and the catalog, with a state of their own.
 
-Providers, the dashboard, accounts, settings, tickets, payments and users are modules of their
-own.
+Providers, the dashboard, accounts, settings, tickets, payments, users and API keys are modules of
+their own.
 
 Written as such services are: camelCase JSON, numbers for money, PATCH with a mask.
 It knows nothing of gRPC or of the gateway. Some ids always misbehave, so that a
@@ -21,6 +21,7 @@ from aiohttp import web
 
 from gateway.core.clock import Clock, Rng
 from gateway.demo import fields
+from gateway.demo.api_keys import ApiKeys
 from gateway.demo.auth import Accounts
 from gateway.demo.dashboard import Dashboard
 from gateway.demo.faults import Draws, Fault
@@ -74,6 +75,7 @@ class Panel:
         self._tickets = Tickets()
         self._payments = Payments()
         self._users = Users()
+        self._api_keys = ApiKeys(clock)
         self._dashboard = Dashboard(lambda: self._orders, lambda: self._providers.records)
         self.reset()
 
@@ -100,6 +102,7 @@ class Panel:
         self._tickets.reset()
         self._payments.reset()
         self._users.reset()
+        self._api_keys.reset()
 
     def _drawn_order(self, rng: Rng, number: int) -> Record:
         service_id = _CATALOG[int(rng.random() * len(_CATALOG))][0]
@@ -132,6 +135,7 @@ class Panel:
             *self._tickets.routes(),
             *self._payments.routes(),
             *self._users.routes(),
+            *self._api_keys.routes(),
         )
 
     # Orders

@@ -10,8 +10,8 @@
    more is RESOURCE_EXHAUSTED at once. A key without calls leaves no trace.
 5. A call without a key waits for nobody.
 
-`Turns` is what the interceptor needs of it. `KeyedTurns` keeps turns in this process; a
-store that several processes share can stand in its place.
+`Turns` is what the interceptor needs of it. `KeyedTurns` keeps turns in this process;
+`gateway.state.turns` has those that several processes share.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from gateway.core.errors import CallError, Reason, refused
 from gateway.core.events import CallRefused, Events
 from gateway.core.outcome import Outcome, failed
 from gateway.core.status import Code
+from gateway.state.records import StoreUnavailable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,10 +36,14 @@ class SerializeOptions:
     Args:
         max_queued: calls that wait for one key.
         max_keys: keys that are held at once.
+        name: of what is serialized together: methods with one name share their turns.
+        across_processes: all that share a store have one line.
     """
 
     max_queued: int = 100
     max_keys: int = 10_000
+    name: str = ""
+    across_processes: bool = False
 
 
 class Turns(Protocol):
@@ -48,6 +53,9 @@ class Turns(Protocol):
         """Return None once `key` is held, or at once why it cannot be waited for.
 
         A cancelled `take` holds nothing.
+
+        Raises:
+            StoreUnavailable: the store that processes share does not answer.
         """
 
     def give_back(self, key: str) -> None:
@@ -127,6 +135,16 @@ def serialized(why: str) -> CallError:
     )
 
 
+def _away(unavailable: StoreUnavailable) -> CallError:
+    return refused(
+        Code.UNAVAILABLE,
+        Reason.STORE_UNAVAILABLE,
+        "calls for one key are made one at a time, and the store that all processes share "
+        f"cannot be asked: {unavailable.why}; nothing was sent",
+        retry_after_s=unavailable.retry_after_s,
+    )
+
+
 class SerializeInterceptor:
     """Once a call, outside retries.
 
@@ -148,12 +166,17 @@ class SerializeInterceptor:
         key = self._key_of(call)
         if not key:
             return await call_next(call)
-        why = await self._turns.take(key)
+        try:
+            why = await self._turns.take(key)
+        except StoreUnavailable as unavailable:
+            return self._refused(call, _away(unavailable))
         if why is not None:
-            error = serialized(why)
-            self._events.emit(CallRefused(call, self.name, error))
-            return failed(error)
+            return self._refused(call, serialized(why))
         try:
             return await call_next(call)
         finally:
             self._turns.give_back(key)
+
+    def _refused(self, call: Call, error: CallError) -> Outcome:
+        self._events.emit(CallRefused(call, self.name, error))
+        return failed(error)

@@ -618,16 +618,18 @@ class ScatterPolicy(_message.Message):
     def __init__(self, method: _Optional[str] = ..., items: _Optional[str] = ..., results: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., result: _Optional[str] = ..., status: _Optional[str] = ..., max_parallel: _Optional[int] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_items: _Optional[int] = ..., reserve: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class SerializePolicy(_message.Message):
-    __slots__ = ("disabled", "field", "max_queued", "max_keys")
+    __slots__ = ("disabled", "field", "max_queued", "max_keys", "across_processes")
     DISABLED_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     MAX_QUEUED_FIELD_NUMBER: _ClassVar[int]
     MAX_KEYS_FIELD_NUMBER: _ClassVar[int]
+    ACROSS_PROCESSES_FIELD_NUMBER: _ClassVar[int]
     disabled: bool
     field: str
     max_queued: int
     max_keys: int
-    def __init__(self, disabled: _Optional[bool] = ..., field: _Optional[str] = ..., max_queued: _Optional[int] = ..., max_keys: _Optional[int] = ...) -> None: ...
+    across_processes: bool
+    def __init__(self, disabled: _Optional[bool] = ..., field: _Optional[str] = ..., max_queued: _Optional[int] = ..., max_keys: _Optional[int] = ..., across_processes: _Optional[bool] = ...) -> None: ...
 
 class HeaderPolicy(_message.Message):
     __slots__ = ("forward_request", "forward_response", "set", "request_fields", "response_fields")

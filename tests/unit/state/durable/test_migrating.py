@@ -11,9 +11,11 @@ from gateway.state.durable import migrating
 from gateway.state.durable.schema import metadata
 from gateway.state.durable.schema import operations as _operations
 from gateway.state.durable.schema import records as _records
+from gateway.state.durable.schema import tickets as _tickets
 from gateway.state.durable.store import Durable
 
 assert _operations
+assert _tickets
 assert _records  # its table is in the metadata
 
 
