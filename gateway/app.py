@@ -252,6 +252,8 @@ class Gateway:
         def end_streams() -> None:
             health.end_watches()
             reflection.end_streams()
+            for end in self._around.ending_streams:
+                end()
 
         own_options = self._edge.own_options([*local, UNSERVED], loaded.resolved.catalog)
         unserved = local_pipeline(UNSERVED, UnservedTarget(), own_options[UNSERVED], self._around)

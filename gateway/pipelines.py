@@ -30,13 +30,14 @@ from gateway.compose.fan_out import FanOutTarget
 from gateway.compose.lookup import MethodLookup
 from gateway.compose.part import Entry
 from gateway.compose.scatter import ScatterTarget
+from gateway.compose.watch import WatchOptions, WatchTarget
 from gateway.config.effective import EffectiveMethod
 from gateway.config.operations.readers import (
     work_deduplication,
 )
 from gateway.config.resolve import Resolved
 from gateway.config.schema import Schema
-from gateway.config.sharing import group_key
+from gateway.config.sharing import group_key, watch_key
 from gateway.config.upstream_credentials import (
     apart,
 )
@@ -226,6 +227,8 @@ class Pipelines:
         target: Target
         if composition.fan_out is not None:
             target = FanOutTarget(composition.fan_out, self._entry, clock, events)
+        elif composition.watch is not None:
+            target = self._watched(method, composition.watch)
         else:
             assert composition.scatter is not None
             target = ScatterTarget(composition.scatter, self._entry, clock, events)
@@ -234,3 +237,12 @@ class Pipelines:
         outer, inner = composed_interceptors(options, self._around, fallback, shared)
         own = own_interceptors(options, self._around)
         return compose(method.method, outer, inner, target, own)
+
+    def _watched(self, method: EffectiveMethod, options: WatchOptions) -> WatchTarget:
+        around, called = self._around, self._methods[options.method]
+        key_of = watch_key(
+            called.policy, method.method.full_name, around.credential_metadata, frozenset()
+        )
+        target = WatchTarget(options, self._entry, key_of, around.clock, around.rng, around.events)
+        around.ending_streams.append(target.end)
+        return target

@@ -96,6 +96,7 @@ _METHOD = {
         "max_answer_bytes": 1024 * 1024,
     },
     "coalescing": {"window": "0s", "shared": False, "max_flights": 10_000},
+    "polling": {"interval": "10s", "on_change": True, "max_failures": 5, "max_polls": 1000},
     "operation": {
         "max_attempts": 10,
         "initial_delay": "5s",

@@ -150,7 +150,12 @@ def is_composed(method: MethodDescriptor, document: Document) -> bool:
         said.append(document.config.services[service].methods.get(method.name))
     return any(
         policy is not None
-        and (policy.HasField("fan_out") or policy.HasField("scatter") or policy.operation.steps)
+        and (
+            policy.HasField("fan_out")
+            or policy.HasField("scatter")
+            or policy.operation.steps
+            or policy.polling.method
+        )
         for policy in said
     )
 

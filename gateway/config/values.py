@@ -75,6 +75,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "cache.max_answer_bytes": (1, 2**31 - 1),
     "coalescing.max_flights": (1, 1_000_000),
     "batch.max_keys": (2, 10_000),
+    "polling.max_failures": (1, 1000),
+    "polling.max_polls": (1, 100_000),
     "operation.max_attempts": (1, 10_000),
     "operation.delay_multiplier": (1, 100),
     "operation.max_pending": (1, 100_000_000),

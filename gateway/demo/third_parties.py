@@ -12,6 +12,8 @@ catalog reads is there. What always fails follows from the request:
     Stripe    pm_declined               402 card_declined
               pm_no_funds               402 card_declined, decline_code insufficient_funds
               pm_expired                402 expired_card
+
+POST /_demo/prices moves eBay's prices.
 """
 
 import hashlib
@@ -31,6 +33,7 @@ OPENAI = "/v1/vision:identify"
 MATCHER = "/v1/match"
 SERPAPI = "/search.json"
 STRIPE = "/v1/payment_intents"
+MOVE = "/_demo/prices"
 
 _THROTTLED = "throttled"
 _EBAY_WAIT_S = 7
@@ -59,8 +62,9 @@ class ThirdParties:
         self.reset()
 
     def reset(self) -> None:
-        """Forget every payment."""
+        """Forget every payment, and what has moved prices."""
         self._payments = itertools.count(1)
+        self._moves = 0
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return the route of each API."""
@@ -70,6 +74,7 @@ class ThirdParties:
             web.post(MATCHER, self._match),
             web.get(SERPAPI, self._search),
             web.post(STRIPE, self._pay),
+            web.post(MOVE, self._move),
         )
 
     # eBay
@@ -86,7 +91,8 @@ class ThirdParties:
         if not limit.isdecimal():
             raise fields.bad_field("limit", "must be a whole number, 0 or more")
         count = min(int(limit) or 10, _MAX_COMPS)
-        draws = Draws(self._seed, f"sales of {query}")
+        moved = f", moved {self._moves} times" if self._moves else ""
+        draws = Draws(self._seed, f"sales of {query}{moved}")
         now = self._clock.wall()
         comps = [
             {
@@ -98,6 +104,10 @@ class ThirdParties:
             for number in range(1, count + 1)
         ]
         return web.json_response({"comps": comps})
+
+    async def _move(self, _request: web.Request) -> web.StreamResponse:
+        self._moves += 1
+        return web.json_response({"moves": self._moves})
 
     # OpenAI
 

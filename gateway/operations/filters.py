@@ -44,6 +44,8 @@ def parse_filter(text: str) -> Filter:
             if joined is None:
                 raise _malformed(text[at:])
             at = joined.end()
+            if not text[at:].strip():
+                raise _malformed("AND")
         term = _TERM.match(text, at)
         if term is None:
             raise _malformed(text[at:])

@@ -113,12 +113,13 @@ class StoredTurns:
         if key not in self._lines and len(self._lines) >= self._max_keys:
             return f"calls of {len(self._lines)} other keys are under way"
         digest, token = sha256(self._seed + key.encode()).digest(), 1 + secrets.randbits(62)
+        drawing = asyncio.ensure_future(
+            self._store.draw(digest, token, limit=self._max_queued + 1, lease_s=_LEASE_S)
+        )
         try:
-            number = await self._store.draw(
-                digest, token, limit=self._max_queued + 1, lease_s=_LEASE_S
-            )
+            number = await asyncio.shield(drawing)
         except BaseException:
-            self._leave(token)
+            self._leave(token, drawing=drawing)
             raise
         if number is None:
             return f"{self._max_queued} calls for the same key wait already"
@@ -169,12 +170,20 @@ class StoredTurns:
             del self._lines[key]
         self._leave(ticket.token, key)
 
-    def _leave(self, token: int, key: str = "") -> None:
-        task = asyncio.get_running_loop().create_task(self._give(token, key), name="turn")
+    def _leave(
+        self, token: int, key: str = "", drawing: "asyncio.Future[int | None] | None" = None
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._give(token, key, drawing), name="turn")
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    async def _give(self, token: int, key: str) -> None:
+    async def _give(
+        self, token: int, key: str, drawing: "asyncio.Future[int | None] | None"
+    ) -> None:
+        if drawing is not None:
+            await asyncio.wait((drawing,))
+            if drawing.exception() is not None:  # nobody knows; it may be drawn still
+                await self._clock.sleep(_PAUSE_S)
         for number in range(TRIES):
             try:
                 await self._store.leave(token)

@@ -217,7 +217,7 @@ async def test_the_gateways_own_services_are_for_operators(running: Running) -> 
         assert refused.code == Code.PERMISSION_DENIED
         assert "'operator'" in refused.message
     answer = await admin.ListUpstreams(asked, metadata=as_("keeper"))
-    assert [found.name for found in answer.upstreams] == ["shop"]
+    assert [found.name for found in answer.upstreams] == ["mailer", "shop"]
 
 
 async def test_health_is_nobodys_exception_unless_somebody_says_so(

@@ -11,6 +11,7 @@ from gateway.compose.chain import FallbackOptions
 from gateway.compose.fan_out import FanOutOptions
 from gateway.compose.lookup import LookupOptions
 from gateway.compose.scatter import ScatterOptions
+from gateway.compose.watch import WatchOptions
 from gateway.config.compositions.chains import fallback_options
 from gateway.config.compositions.circles import circles
 from gateway.config.compositions.later import is_kept, operation_options
@@ -22,6 +23,7 @@ from gateway.config.compositions.once import (
 )
 from gateway.config.compositions.parallel import fan_out_options, scatter_options
 from gateway.config.compositions.place import Place, Served
+from gateway.config.compositions.watched import is_watched, watch_options
 from gateway.config.effective import EffectiveMethod
 from gateway.config.problems import Problems
 from gateway.config.schema import Schema
@@ -39,6 +41,7 @@ class Composition:
         batch: makes single reads of it in bulk.
         lookup: finds out what became of a call of it.
         operation: keeps its calls.
+        watch: makes its stream of another's answers.
         idempotent: whether it is, as a whole.
         calls: full names of the methods that it calls, each once.
     """
@@ -49,6 +52,7 @@ class Composition:
     batch: BatchOptions | None = None
     lookup: LookupOptions | None = None
     operation: OperationOptions | None = None
+    watch: WatchOptions | None = None
     idempotent: bool
     calls: tuple[str, ...]
 
@@ -116,7 +120,8 @@ def _composition(
     made = [name for name in ("fan_out", "scatter") if policy.HasField(name)]
     falls_back, batched, looked_up = _falls_back(place), is_batched(place), is_looked_up(place)
     kept = is_kept(place)
-    if not (made or falls_back or batched or looked_up or kept):
+    watched = is_watched(place)
+    if not (made or falls_back or batched or looked_up or kept or watched):
         return None
     for name in made:
         if place.effective.bindings:
@@ -134,6 +139,7 @@ def _composition(
         batch=batch_options(place) if batched else None,
         lookup=lookup_options(place) if looked_up else None,
         operation=operation_options(place) if kept else None,
+        watch=watch_options(place) if watched else None,
         idempotent=idempotent.of(place.effective),
         calls=calls,
     )
@@ -155,6 +161,8 @@ def _calls(place: Place) -> Iterator[str]:
         yield policy.scatter.method
     if is_batched(place):
         yield policy.batch.method
+    if is_watched(place):
+        yield policy.polling.method
     for made in policy.operation.steps:
         if made.method:
             yield made.method
@@ -173,6 +181,8 @@ def _kind(place: Place) -> str:
         return made or "fallback"
     if policy.operation.steps:
         return "operation.steps"
+    if is_watched(place):
+        return "polling.method"
     return "batch" if is_batched(place) else "deduplication.lookup"
 
 

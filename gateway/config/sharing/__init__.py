@@ -26,6 +26,7 @@ from gateway.config.sharing.coalescing import (
     coalescing_options,
     group_key,
     is_said,
+    watch_key,
 )
 from gateway.config.sharing.deduplication import DeclaredDeduplication, deduplication_options
 from gateway.config.sharing.mistakes import effective_sharing_mistakes, sharing_mistakes
@@ -63,4 +64,5 @@ __all__ = [
     "keeps_answers",
     "keeps_records",
     "sharing_mistakes",
+    "watch_key",
 ]

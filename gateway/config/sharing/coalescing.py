@@ -67,6 +67,28 @@ def group_key(
     return ShareKey(f"{name} batch", metadata, by_caller=not said.shared, ignored=(said.key,))
 
 
+def watch_key(
+    called: MethodPolicy, name: str, of_identity: Set[str], withheld: Set[str]
+) -> ShareKey:
+    """Return what tells which watchers may share their answers.
+
+    Args:
+        called: the merged policy of the method that is asked.
+        name: of the method that is watched, in full.
+        of_identity: metadata that identity providers read credentials from.
+        withheld: metadata that the upstream is never sent.
+    """
+    shared = called.cache.shared or called.coalescing.shared
+    metadata = counted_metadata(
+        called.headers.forward_request,
+        called.cache.vary,
+        of_identity,
+        withheld=withheld,
+        shared=shared,
+    )
+    return ShareKey(f"{name} watch", metadata, by_caller=not shared)
+
+
 def is_said(origins: Origins, mechanism: str) -> bool:
     """Tell whether any level but the built-in one speaks of a mechanism."""
     return any(

@@ -21,6 +21,16 @@ class GetCompsRequest(_message.Message):
     limit: int
     def __init__(self, q: _Optional[str] = ..., category: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
+class WatchRequest(_message.Message):
+    __slots__ = ("q", "category", "limit")
+    Q_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    q: str
+    category: str
+    limit: int
+    def __init__(self, q: _Optional[str] = ..., category: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
 class GetCompsResponse(_message.Message):
     __slots__ = ("comps",)
     COMPS_FIELD_NUMBER: _ClassVar[int]

@@ -40,6 +40,11 @@ class PricingServiceStub:
                 request_serializer=market_dot_v1_dot_pricing__pb2.GetCompsRequest.SerializeToString,
                 response_deserializer=market_dot_v1_dot_pricing__pb2.GetCompsResponse.FromString,
                 _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/market.v1.PricingService/Watch',
+                request_serializer=market_dot_v1_dot_pricing__pb2.WatchRequest.SerializeToString,
+                response_deserializer=market_dot_v1_dot_pricing__pb2.GetCompsResponse.FromString,
+                _registered_method=True)
 
 
 class PricingServiceServicer:
@@ -53,12 +58,26 @@ class PricingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Watch(self, request, context):
+        """Tells the price of something when it changes: a stream of what GetComps answers, asked every
+        half a minute for all who watch the same. It is asked by way of the cache, so that eBay is
+        asked as often as the category's prices are kept, and no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PricingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'GetComps': grpc.unary_unary_rpc_method_handler(
                     servicer.GetComps,
                     request_deserializer=market_dot_v1_dot_pricing__pb2.GetCompsRequest.FromString,
+                    response_serializer=market_dot_v1_dot_pricing__pb2.GetCompsResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=market_dot_v1_dot_pricing__pb2.WatchRequest.FromString,
                     response_serializer=market_dot_v1_dot_pricing__pb2.GetCompsResponse.SerializeToString,
             ),
     }
@@ -89,6 +108,33 @@ class PricingService:
             target,
             '/market.v1.PricingService/GetComps',
             market_dot_v1_dot_pricing__pb2.GetCompsRequest.SerializeToString,
+            market_dot_v1_dot_pricing__pb2.GetCompsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/market.v1.PricingService/Watch',
+            market_dot_v1_dot_pricing__pb2.WatchRequest.SerializeToString,
             market_dot_v1_dot_pricing__pb2.GetCompsResponse.FromString,
             options,
             channel_credentials,

@@ -88,6 +88,7 @@ KEPT = (
             ("CloseOrder", ""),
         )
     )
+    + "rpc FollowOrder(Item) returns (stream OrderOf);\n"
     + "}\nmessage Event { bytes body = 1; }\nmessage Noted { string operation = 1; }\n"
 )
 

@@ -33,7 +33,7 @@ FIELD_FIELD_NUMBER: _ClassVar[int]
 field: _descriptor.FieldDescriptor
 
 class MethodPolicy(_message.Message):
-    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize", "auth", "rate_limits", "validation", "webhook", "deduplication", "cache", "invalidation", "coalescing", "batch", "operation")
+    __slots__ = ("upstream", "deadline", "retry", "headers", "sizes", "errors", "stream", "idempotency", "json", "request", "hedge", "breaker", "criticality", "fallback", "fan_out", "scatter", "serialize", "auth", "rate_limits", "validation", "webhook", "deduplication", "cache", "invalidation", "coalescing", "batch", "operation", "polling")
     class Idempotency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IDEMPOTENCY_UNSPECIFIED: _ClassVar[MethodPolicy.Idempotency]
@@ -78,6 +78,7 @@ class MethodPolicy(_message.Message):
     COALESCING_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     OPERATION_FIELD_NUMBER: _ClassVar[int]
+    POLLING_FIELD_NUMBER: _ClassVar[int]
     upstream: str
     deadline: DeadlinePolicy
     retry: RetryPolicy
@@ -105,7 +106,8 @@ class MethodPolicy(_message.Message):
     coalescing: CoalescingPolicy
     batch: BatchPolicy
     operation: OperationPolicy
-    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ..., auth: _Optional[_Union[AuthPolicy, _Mapping]] = ..., rate_limits: _Optional[_Mapping[str, RateLimit]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., webhook: _Optional[_Union[WebhookPolicy, _Mapping]] = ..., deduplication: _Optional[_Union[DeduplicationPolicy, _Mapping]] = ..., cache: _Optional[_Union[CachePolicy, _Mapping]] = ..., invalidation: _Optional[_Union[InvalidationPolicy, _Mapping]] = ..., coalescing: _Optional[_Union[CoalescingPolicy, _Mapping]] = ..., batch: _Optional[_Union[BatchPolicy, _Mapping]] = ..., operation: _Optional[_Union[OperationPolicy, _Mapping]] = ...) -> None: ...
+    polling: PollingPolicy
+    def __init__(self, upstream: _Optional[str] = ..., deadline: _Optional[_Union[DeadlinePolicy, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., headers: _Optional[_Union[HeaderPolicy, _Mapping]] = ..., sizes: _Optional[_Union[SizePolicy, _Mapping]] = ..., errors: _Optional[_Union[ErrorPolicy, _Mapping]] = ..., stream: _Optional[_Union[StreamPolicy, _Mapping]] = ..., idempotency: _Optional[_Union[MethodPolicy.Idempotency, str]] = ..., json: _Optional[_Union[JsonPolicy, _Mapping]] = ..., request: _Optional[_Union[RequestPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgePolicy, _Mapping]] = ..., breaker: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., fallback: _Optional[_Union[FallbackPolicy, _Mapping]] = ..., fan_out: _Optional[_Union[FanOutPolicy, _Mapping]] = ..., scatter: _Optional[_Union[ScatterPolicy, _Mapping]] = ..., serialize: _Optional[_Union[SerializePolicy, _Mapping]] = ..., auth: _Optional[_Union[AuthPolicy, _Mapping]] = ..., rate_limits: _Optional[_Mapping[str, RateLimit]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., webhook: _Optional[_Union[WebhookPolicy, _Mapping]] = ..., deduplication: _Optional[_Union[DeduplicationPolicy, _Mapping]] = ..., cache: _Optional[_Union[CachePolicy, _Mapping]] = ..., invalidation: _Optional[_Union[InvalidationPolicy, _Mapping]] = ..., coalescing: _Optional[_Union[CoalescingPolicy, _Mapping]] = ..., batch: _Optional[_Union[BatchPolicy, _Mapping]] = ..., operation: _Optional[_Union[OperationPolicy, _Mapping]] = ..., polling: _Optional[_Union[PollingPolicy, _Mapping]] = ...) -> None: ...
 
 class DeduplicationPolicy(_message.Message):
     __slots__ = ("disabled", "metadata", "field", "required", "window", "fields", "across_callers", "retention", "in_flight", "replay", "on_unknown", "lookup", "header", "max_completion", "json_path")
@@ -1164,3 +1166,37 @@ class OperationPoll(_message.Message):
     failed: _containers.RepeatedScalarFieldContainer[str]
     result: str
     def __init__(self, path: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[str] = ..., succeeded: _Optional[_Iterable[str]] = ..., failed: _Optional[_Iterable[str]] = ..., result: _Optional[str] = ...) -> None: ...
+
+class PollingPolicy(_message.Message):
+    __slots__ = ("disabled", "method", "request", "response", "interval", "on_change", "max_failures", "max_polls")
+    class RequestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ResponseEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    ON_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    MAX_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    MAX_POLLS_FIELD_NUMBER: _ClassVar[int]
+    disabled: bool
+    method: str
+    request: _containers.ScalarMap[str, str]
+    response: _containers.ScalarMap[str, str]
+    interval: _duration_pb2.Duration
+    on_change: bool
+    max_failures: int
+    max_polls: int
+    def __init__(self, disabled: _Optional[bool] = ..., method: _Optional[str] = ..., request: _Optional[_Mapping[str, str]] = ..., response: _Optional[_Mapping[str, str]] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., on_change: _Optional[bool] = ..., max_failures: _Optional[int] = ..., max_polls: _Optional[int] = ...) -> None: ...
