@@ -55,11 +55,12 @@ async def passing(
 async def ended(
     running: Running, clock: FakeClock, name: str, step_s: float = 1.0
 ) -> operations_pb2.Operation:
-    """Let time pass until an operation has ended."""
-    for _ in range(400):
+    """Let time pass until an operation has ended: slowly while an attempt is under way."""
+    for _ in range(1000):
         found = await get(running.channel, name)
         if found.done:
             return found
-        clock.advance(step_s)
+        is_running = metadata_of(found).state == OperationMetadata.RUNNING
+        clock.advance(min(step_s, 0.05) if is_running else step_s)
         await asyncio.sleep(0.02)
     raise AssertionError(f"it has not ended: {found}")

@@ -239,10 +239,16 @@ def test_pacing_that_neither_says_a_rate_nor_learns_one_is_off():
 
 def test_serializing_has_bounds_and_needs_a_field():
     said = SerializePolicy(field="order_id", max_queued=3, max_keys=4)
-    assert serialize_options(said) == SerializeOptions(max_queued=3, max_keys=4)
-    assert serialize_options(SerializePolicy(max_queued=3, max_keys=4)) is None
+    method, service = {"serialize.field": "method a.yaml:1"}, {"serialize.field": "service a.yaml"}
+    given = {"max_queued": 3, "max_keys": 4}
+    assert serialize_options(said, method, "a.B/C") == SerializeOptions(**given, name="a.B/C")
+    assert serialize_options(said, service, "a.B/C") == SerializeOptions(**given, name="a.B")
+    said.across_processes = True
+    options = serialize_options(said, service, "a.B/C")
+    assert options == SerializeOptions(**given, name="a.B", across_processes=True)
+    assert serialize_options(SerializePolicy(**given), {}, "a.B/C") is None
     said.disabled = True
-    assert serialize_options(said) is None
+    assert serialize_options(said, service, "a.B/C") is None
 
 
 # Hedges
