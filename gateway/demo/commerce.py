@@ -77,6 +77,7 @@ class Commerce:
             web.post(EMAILS, self._noted(self._send)),
             web.get(SENT, self._list_emails),
             web.post(f"{CAMPAIGNS}/{{id}}/sends", self._send_campaign),
+            web.get(f"{CAMPAIGNS}/{{id}}", self._get_campaign),
             web.get(EVENTS, self._list_events),
         )
 
@@ -113,6 +114,11 @@ class Commerce:
         await json_body(request)
         self._campaigns.append(request.match_info["id"])
         return web.json_response({"sendId": f"snd-{len(self._campaigns)}"})
+
+    async def _get_campaign(self, request: web.Request) -> web.StreamResponse:
+        campaign = request.match_info["id"]
+        sends = self._campaigns.count(campaign)
+        return web.json_response({"campaignId": campaign, "sends": sends})
 
     async def _list_events(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"events": self._taken})

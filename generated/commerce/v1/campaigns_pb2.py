@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from seawall.policy.v1 import policy_pb2 as seawall_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63ommerce/v1/campaigns.proto\x12\x0b\x63ommerce.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eseawall/policy/v1/policy.proto\"6\n\x13SendCampaignRequest\x12\x1f\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tR\ncampaignId\"\'\n\x0c\x43\x61mpaignSend\x12\x17\n\x07send_id\x18\x01 \x01(\tR\x06sendId2\xf6\x01\n\x14\x45mailCampaignService\x12\x99\x01\n\x04Send\x12 .commerce.v1.SendCampaignRequest\x1a\x19.commerce.v1.CampaignSend\"T\x82\xa8\x19\'\x12\x08\n\x02\x08\x1e\x12\x02\x08<\x92\x01\x02\x08\x01\xb2\x01\x15*\x02\x08<2\x0b\x63\x61mpaign_idH\x02P\x00\x82\xd3\xe4\x93\x02#\"\x1e/campaigns/{campaign_id}/sends:\x01*\x1a\x42\x8a\xa8\x19>\n\x04shop\x12&${COMMERCE_URL:-http://127.0.0.1:8892}\x1a\x02\x08 b\n\x10\x05R\x02\x08\x05\x62\x02\x08<b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63ommerce/v1/campaigns.proto\x12\x0b\x63ommerce.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eseawall/policy/v1/policy.proto\"5\n\x12GetCampaignRequest\x12\x1f\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tR\ncampaignId\"A\n\x08\x43\x61mpaign\x12\x1f\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tR\ncampaignId\x12\x14\n\x05sends\x18\x02 \x01(\x05R\x05sends\"6\n\x13SendCampaignRequest\x12\x1f\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tR\ncampaignId\"\'\n\x0c\x43\x61mpaignSend\x12\x17\n\x07send_id\x18\x01 \x01(\tR\x06sendId2\xb2\x03\n\x14\x45mailCampaignService\x12\x9e\x01\n\x0bGetCampaign\x12\x1f.commerce.v1.GetCampaignRequest\x1a\x15.commerce.v1.Campaign\"W\x90\x02\x01\x82\xa8\x19\x30\x12\x08\n\x02\x08\x08\x12\x02\x08\x14\x92\x01\x02\x08\x01\xba\x01\x1e\x12\x02\x08\x1e@\x01\x62\x16\x63\x61mpaign:{campaign_id}\x82\xd3\xe4\x93\x02\x1a\x12\x18/campaigns/{campaign_id}\x12\xb4\x01\n\x04Send\x12 .commerce.v1.SendCampaignRequest\x1a\x19.commerce.v1.CampaignSend\"o\x82\xa8\x19\x42\x12\x08\n\x02\x08\x1e\x12\x02\x08<\x92\x01\x02\x08\x01\xb2\x01\x15*\x02\x08<2\x0b\x63\x61mpaign_idH\x02P\x00\xc2\x01\x18\x12\x16\x63\x61mpaign:{campaign_id}\x82\xd3\xe4\x93\x02#\"\x1e/campaigns/{campaign_id}/sends:\x01*\x1a\x42\x8a\xa8\x19>\n\x04shop\x12&${COMMERCE_URL:-http://127.0.0.1:8892}\x1a\x02\x08 b\n\x10\x05R\x02\x08\x05\x62\x02\x08<b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EMAILCAMPAIGNSERVICE']._loaded_options = None
   _globals['_EMAILCAMPAIGNSERVICE']._serialized_options = b'\212\250\031>\n\004shop\022&${COMMERCE_URL:-http://127.0.0.1:8892}\032\002\010 b\n\020\005R\002\010\005b\002\010<'
+  _globals['_EMAILCAMPAIGNSERVICE'].methods_by_name['GetCampaign']._loaded_options = None
+  _globals['_EMAILCAMPAIGNSERVICE'].methods_by_name['GetCampaign']._serialized_options = b'\220\002\001\202\250\0310\022\010\n\002\010\010\022\002\010\024\222\001\002\010\001\272\001\036\022\002\010\036@\001b\026campaign:{campaign_id}\202\323\344\223\002\032\022\030/campaigns/{campaign_id}'
   _globals['_EMAILCAMPAIGNSERVICE'].methods_by_name['Send']._loaded_options = None
-  _globals['_EMAILCAMPAIGNSERVICE'].methods_by_name['Send']._serialized_options = b'\202\250\031\'\022\010\n\002\010\036\022\002\010<\222\001\002\010\001\262\001\025*\002\010<2\013campaign_idH\002P\000\202\323\344\223\002#\"\036/campaigns/{campaign_id}/sends:\001*'
-  _globals['_SENDCAMPAIGNREQUEST']._serialized_start=106
-  _globals['_SENDCAMPAIGNREQUEST']._serialized_end=160
-  _globals['_CAMPAIGNSEND']._serialized_start=162
-  _globals['_CAMPAIGNSEND']._serialized_end=201
-  _globals['_EMAILCAMPAIGNSERVICE']._serialized_start=204
-  _globals['_EMAILCAMPAIGNSERVICE']._serialized_end=450
+  _globals['_EMAILCAMPAIGNSERVICE'].methods_by_name['Send']._serialized_options = b'\202\250\031B\022\010\n\002\010\036\022\002\010<\222\001\002\010\001\262\001\025*\002\010<2\013campaign_idH\002P\000\302\001\030\022\026campaign:{campaign_id}\202\323\344\223\002#\"\036/campaigns/{campaign_id}/sends:\001*'
+  _globals['_GETCAMPAIGNREQUEST']._serialized_start=106
+  _globals['_GETCAMPAIGNREQUEST']._serialized_end=159
+  _globals['_CAMPAIGN']._serialized_start=161
+  _globals['_CAMPAIGN']._serialized_end=226
+  _globals['_SENDCAMPAIGNREQUEST']._serialized_start=228
+  _globals['_SENDCAMPAIGNREQUEST']._serialized_end=282
+  _globals['_CAMPAIGNSEND']._serialized_start=284
+  _globals['_CAMPAIGNSEND']._serialized_end=323
+  _globals['_EMAILCAMPAIGNSERVICE']._serialized_start=326
+  _globals['_EMAILCAMPAIGNSERVICE']._serialized_end=760
 # @@protoc_insertion_point(module_scope)

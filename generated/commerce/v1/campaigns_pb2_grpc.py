@@ -35,6 +35,11 @@ class EmailCampaignServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.GetCampaign = channel.unary_unary(
+                '/commerce.v1.EmailCampaignService/GetCampaign',
+                request_serializer=commerce_dot_v1_dot_campaigns__pb2.GetCampaignRequest.SerializeToString,
+                response_deserializer=commerce_dot_v1_dot_campaigns__pb2.Campaign.FromString,
+                _registered_method=True)
         self.Send = channel.unary_unary(
                 '/commerce.v1.EmailCampaignService/Send',
                 request_serializer=commerce_dot_v1_dot_campaigns__pb2.SendCampaignRequest.SerializeToString,
@@ -45,6 +50,13 @@ class EmailCampaignServiceStub:
 class EmailCampaignServiceServicer:
     """Sends one e-mail to thousands of people: twice is an apology to thousands.
     """
+
+    def GetCampaign(self, request, context):
+        """Returns a campaign. It stands on the page that everybody has open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Send(self, request, context):
         """Sends a campaign to its list. A second click within a minute is told that it is in progress, or
@@ -57,6 +69,11 @@ class EmailCampaignServiceServicer:
 
 def add_EmailCampaignServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'GetCampaign': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCampaign,
+                    request_deserializer=commerce_dot_v1_dot_campaigns__pb2.GetCampaignRequest.FromString,
+                    response_serializer=commerce_dot_v1_dot_campaigns__pb2.Campaign.SerializeToString,
+            ),
             'Send': grpc.unary_unary_rpc_method_handler(
                     servicer.Send,
                     request_deserializer=commerce_dot_v1_dot_campaigns__pb2.SendCampaignRequest.FromString,
@@ -73,6 +90,33 @@ def add_EmailCampaignServiceServicer_to_server(servicer, server):
 class EmailCampaignService:
     """Sends one e-mail to thousands of people: twice is an apology to thousands.
     """
+
+    @staticmethod
+    def GetCampaign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/commerce.v1.EmailCampaignService/GetCampaign',
+            commerce_dot_v1_dot_campaigns__pb2.GetCampaignRequest.SerializeToString,
+            commerce_dot_v1_dot_campaigns__pb2.Campaign.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Send(request,
