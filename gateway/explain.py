@@ -187,6 +187,9 @@ def _shape(loaded: Loaded, method: EffectiveMethod) -> _Shape:
         breakers += [method.upstream] if shared.breaker is not None else []
         breakers += [options.breaker.name] if options.breaker is not None else []
     names = [interceptor.name for interceptor in (*outer, *inner)]
+    if method.is_later:  # what is behind acceptance is walked by each attempt
+        behind = [name for name in (one.name for one in inner) if name != "deduplicate"]
+        names = [*(one.name for one in outer), "operation", *behind]
     return _Shape(names, breakers, options.auth, options.limits)
 
 

@@ -59,6 +59,7 @@ def own_targets(
     if operations is not None:
         caller = caller_of_call(around.credential_metadata)
         service = OperationsService(stores.operations, caller, operations, around.clock)
+        around.ending_streams.append(service.end)
         for name, (request, answer) in service.methods().items():
             found[MethodInfo(OPERATIONS, name)] = LocalCall(request, answer)
     return found

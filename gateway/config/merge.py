@@ -150,6 +150,9 @@ def _apply_message(
                 target.ClearField("disabled")
                 origins.pop(f"{path}.disabled", None)
     target.SetInParent()
+    if not value.ListFields():
+        # Who writes `operation: {}` has spoken of it: the built-in values hold, by their word.
+        merged[1][f"{path}."] = level.origin_of(path)
     _apply(merged, target, value, level, f"{path}.", None)
 
 

@@ -30,7 +30,7 @@ from gateway.config.lent import lent_doubts
 from gateway.config.levels import MethodLevels
 from gateway.config.limits.merged import effective_limit_mistakes
 from gateway.config.listeners import listener_service_mistakes
-from gateway.config.operations import merged_operation_mistakes
+from gateway.config.operations import merged_operation_mistakes, step_mistakes
 from gateway.config.origins import where_said
 from gateway.config.own import check_own, own_doubts, own_served
 from gateway.config.problems import Problems
@@ -142,6 +142,13 @@ def resolve(
     composed = compositions(methods, elsewhere, schema, problems)
     identity = document.config.identity
     _add_merged((*methods, *elsewhere.values()), used, catalog, identity, problems)
+    steps_of = {
+        name: [step.method for step in one.operation.steps]
+        for name, one in composed.items()
+        if one.operation is not None
+    }
+    for where, text in step_mistakes(methods, steps_of, used):
+        problems.add(where, text)
     validation = Validation(schema)
     for effective in methods:
         try:

@@ -2,8 +2,9 @@
 
 Rules:
 1. Only the caller who began an operation sees it; to everybody else there is none.
-2. Wait returns as the operation stands when it ends, or when the time asked for is over: never
-   later than the call's deadline, and after 30 s where neither says anything.
+2. Wait returns as the operation stands when it ends, when the time asked for is over, or when the
+   gateway begins to drain: never later than the call's deadline, and after 30 s where neither
+   says anything.
 3. Cancel ends what waits, and asks what runs to end. Delete is of what has ended.
 4. Pages are newest first. A page token goes on where the page before ended, under the same
    filter.
@@ -67,6 +68,11 @@ class OperationsService:
         self._owner = owner
         self._messages = messages
         self._clock = clock
+        self._is_over = False
+
+    def end(self) -> None:
+        """Let nobody wait any longer; for the end of the process."""
+        self._is_over = True
 
     def methods(self) -> dict[str, tuple[Any, Callable[[Call, Any], Any]]]:
         """Return the request's class and the answer's maker of each method."""
@@ -144,7 +150,7 @@ class OperationsService:
         kept = await self._kept(request.name, owner)
         look_s = _FIRST_LOOK_S
         with suppress(Expired), Expiry(self._clock, until):
-            while kept.state in OPEN:
+            while kept.state in OPEN and not self._is_over:
                 await self._clock.sleep(look_s)
                 look_s = min(look_s * 1.5, _LAST_LOOK_S)
                 kept = await self._kept(request.name, owner)

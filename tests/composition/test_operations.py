@@ -19,6 +19,7 @@ from support.works import (
     progress_of,
 )
 
+from gateway.core.errors import ConfigError
 from gateway.core.events import CallDeduplicated, OperationAccepted, OperationEnded
 
 QUICK = "max_attempts: 3, initial_delay: 0.05s, max_delay: 0.1s"
@@ -402,6 +403,41 @@ async def test_its_end_is_told_by_a_state_at_a_path(tmp_path: Path) -> None:
         press.says(202, {})
         ended = await caller.wait((await caller.begin("c")).name)
         assert "job.id" in ended.error.message
+
+
+async def test_an_empty_policy_is_enough(tmp_path: Path) -> None:
+    async with press_and_gateway(tmp_path, "{Print: {operation: {}}}") as (_, running):
+        caller = Caller(running.channel)
+        assert page_of(await caller.wait((await caller.begin("a")).name)) == "p1"
+
+
+async def test_whoever_waits_is_answered_when_the_gateway_drains(tmp_path: Path) -> None:
+    async with press_and_gateway(tmp_path, PLAIN) as (press, running):
+        press.gate.clear()
+        caller = Caller(running.channel)
+        name = (await caller.begin("a")).name
+        await until(press, 1)
+        waiting = asyncio.ensure_future(caller.wait(name, 15))
+        await asyncio.sleep(0.1)
+        stopping = asyncio.ensure_future(running.gateway.stop())
+        assert not (await asyncio.wait_for(waiting, 5)).done
+        press.gate.set()
+        await stopping
+        assert press.done == [("/prints", "a")]
+
+
+async def test_steps_that_need_a_callers_credential_are_refused_at_the_start(
+    tmp_path: Path,
+) -> None:
+    more = "upstreams: {default: {policy: {credentials: {caller: FORWARD}}}}\n"
+    with pytest.raises(ConfigError) as refused:
+        async with press_and_gateway(tmp_path, STEPS, more):
+            pass
+    assert "operation.steps: work.v1.Works/Typeset" in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        async with press_and_gateway(tmp_path, PLAIN, more):
+            pass
+    assert "on nobody's behalf" in str(refused.value)
 
 
 async def test_more_than_may_wait_are_refused(tmp_path: Path) -> None:

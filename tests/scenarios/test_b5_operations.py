@@ -12,8 +12,15 @@ from typing import Any
 import grpc
 import pytest
 import yaml
-from commerce.v1 import cron_pb2, cron_pb2_grpc, webhooks_pb2_grpc
+from commerce.v1 import (
+    cron_pb2,
+    cron_pb2_grpc,
+    emails_pb2,
+    emails_pb2_grpc,
+    webhooks_pb2_grpc,
+)
 from fakes.clock import FakeClock, FakeRng
+from google.longrunning import operations_pb2, operations_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 from scenarios.answers import told
@@ -54,14 +61,20 @@ def cron(running: Running) -> cron_pb2_grpc.CronServiceStub:
     return cron_pb2_grpc.CronServiceStub(running.channel)
 
 
+IMPATIENT = "  commerce.v1.EmailService: {methods: {Send: {operation: {initial_delay: 0.05s}}}}"
+"""YAML: three attempts do not take ten minutes."""
+
+
 @pytest.fixture
 def seawall(commerce: Downstream, tmp_path: Path) -> Iterator[GatewayProcess]:
     """A gateway as people start it."""
     path = tmp_path / "seawall.yaml"
     path.write_text(
-        f"descriptor_set: {descriptors('commerce')}\nadmin: {{enabled: true}}\n{config(tmp_path)}"
+        f"descriptor_set: {descriptors('commerce')}\nadmin: {{enabled: true}}\n"
+        f"{config(tmp_path, IMPATIENT)}"
     )
-    arguments = ("--config", str(path), f"--upstream=shop={commerce.url}", "--log-format", "json")
+    upstreams = (f"--upstream={name}={commerce.url}" for name in ("shop", "mailer"))
+    arguments = ("--config", str(path), *upstreams, "--log-format", "json")
     with seawall_process(*arguments, tmp_path=tmp_path) as seawall:
         yield seawall
 
@@ -322,7 +335,17 @@ def provoke(commerce: Downstream, seawall: GatewayProcess) -> None:
         assert failed(cron.RunJob, JOB, SCHEDULER) == Code.RESOURCE_EXHAUSTED
         assert failed(cron.RunJob, JOB, ()) == Code.UNAUTHENTICATED
         assert failed(webhooks.Deliver, request(body), ()) == Code.UNAUTHENTICATED
-        commerce.set_faults({"path": PAYMENTS, "status": 503})
+        commerce.set_faults({"path": PAYMENTS, "status": 503}, {"path": "/emails", "status": 500})
+        email = emails_pb2.SendRequest(to="ann@example.com", subject="s", text="t")
+        begun = emails_pb2_grpc.EmailServiceStub(channel).Send(
+            email, metadata=SCHEDULER, timeout=20
+        )
+        wait = operations_pb2.WaitOperationRequest(name=begun.name)
+        assert (
+            operations_pb2_grpc.OperationsStub(channel)
+            .WaitOperation(wait, metadata=SCHEDULER, timeout=20)
+            .done
+        )
         for number in range(6):  # five of them open the breaker
             body = event(f"evt_{number}")
             signed = stripe(body, SystemClock().wall())

@@ -9,7 +9,11 @@ Rules:
    could not be called.
 """
 
-from gateway.config.operations.mistakes import merged_operation_mistakes, operation_mistakes
+from gateway.config.operations.mistakes import (
+    merged_operation_mistakes,
+    operation_mistakes,
+    step_mistakes,
+)
 from gateway.config.operations.said import (
     OPERATION,
     answer_of,
@@ -26,4 +30,5 @@ __all__ = [
     "merged_operation_mistakes",
     "metadata_of",
     "operation_mistakes",
+    "step_mistakes",
 ]

@@ -1,7 +1,7 @@
 """What policies may not say of durable operations."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
@@ -14,6 +14,9 @@ from gateway.config.upstream_credentials import caller_of
 from gateway.config.values import KEYS, Mistake
 from gateway.downstream.credentials import Caller
 from gateway.operations.path import path_parts
+
+if TYPE_CHECKING:
+    from gateway.config.effective import EffectiveMethod, EffectiveUpstream
 
 
 def operation_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
@@ -128,6 +131,29 @@ def _accepted_mistakes(method: MethodDescriptor, name: str) -> Iterator[Mistake]
     of_name = field.type == FieldDescriptor.TYPE_STRING
     if field.is_repeated or not (of_name or (kind is not None and kind.full_name == OPERATION)):
         yield "operation.accepted_in", f"{name!r} must be a string or {OPERATION}, and one"
+
+
+def step_mistakes(
+    methods: "Sequence[EffectiveMethod]",
+    steps_of: Mapping[str, Sequence[str]],
+    upstreams: "Mapping[str, EffectiveUpstream]",
+) -> Iterator[tuple[str, str]]:
+    """Yield the place and the sentence of steps that could not be made on nobody's behalf.
+
+    Args:
+        methods: all that are served.
+        steps_of: full names of the methods that a method's operations call, by its own.
+        upstreams: in use, by name.
+    """
+    known = {method.method.full_name: method for method in methods}
+    for name, steps in steps_of.items():
+        for step in dict.fromkeys(steps):
+            called = known.get(step)
+            upstream = None if called is None else upstreams.get(called.upstream)
+            if called is None or upstream is None:
+                continue
+            if wrong := _needs_callers(called.policy, upstream.policy):
+                yield known[name].where, f"{name}: operation.steps: {step}: {wrong}"
 
 
 def _needs_callers(policy: MethodPolicy, upstream: UpstreamPolicy) -> str:

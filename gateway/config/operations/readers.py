@@ -3,6 +3,7 @@
 from collections.abc import Callable, Set
 from dataclasses import replace
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any, Final
 
 from gateway.config.credentials import is_credential
@@ -80,9 +81,11 @@ def _order_of(method: EffectiveMethod, path: str, canonical: Canonical) -> Calla
     if not path:
         return lambda _call: b""
     seed = sha256(f"order\0{method.method.full_name}".encode())
-    fingerprint = canonical.of_fields((path,))
+    fingerprint, get = canonical.of_fields((path,)), attrgetter(path)
 
     def order_of(call: Call) -> bytes:
+        if not get(call.message):  # without a value it is in no order
+            return b""
         digest = seed.copy()
         digest.update(fingerprint(call.message))
         return digest.digest()
