@@ -14,6 +14,7 @@ PASS_THROUGH = "pass-through"
 
 ROOT = Path(__file__).parents[2]
 _FULL = Path(__file__).with_name("seawall_full.yaml")
+_CACHED = Path(__file__).with_name("seawall_cached.yaml")
 
 Command = Callable[[str, OrderFiles], list[str]]
 """The command line that serves the files from the upstream's URL."""
@@ -73,6 +74,11 @@ ROSTER = (
     ),
     Contender(
         "seawall-quiet", "the defaults with --log-level warning", _seawall("--log-level", "warning")
+    ),
+    Contender(
+        "seawall-cached",
+        "the defaults and a cache, which has the answer: seawall_cached.yaml",
+        _seawall("--config", str(_CACHED)),
     ),
     Contender("envoy", "Envoy's reverse transcoder with the same promises", _envoy, envoy.missing),
     Contender(PASS_THROUGH, "grpc.aio + aiohttp, no JSON", _python("pass_through")),

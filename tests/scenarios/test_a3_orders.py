@@ -260,9 +260,12 @@ async def test_both_services_share_one_pool(panel: Downstream, gateway_address: 
     async with grpc.aio.insecure_channel(gateway_address) as channel:
         orders = orders_pb2_grpc.OrderServiceStub(channel)
         catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
+        changed = catalog_pb2.Service(service_id="svc-logo", price_cents=1)
+        change = catalog_pb2.UpdateServiceRequest(service=changed)
+        # Neither of them alone would fill it.
         await asyncio.gather(
-            *(orders.ListOrders(orders_pb2.ListOrdersRequest()) for _ in range(20)),
-            *(catalog.ListServices(catalog_pb2.ListServicesRequest()) for _ in range(20)),
+            *(orders.ListOrders(orders_pb2.ListOrdersRequest()) for _ in range(10)),
+            *(catalog.UpdateService(change) for _ in range(10)),
         )
     assert panel.stats()["concurrency"]["peak"] == MAX_CONNECTIONS
 
