@@ -240,7 +240,7 @@ class Gateway:
             self._edge,
             self._stores,
             self.upstream_states,
-            pipelines.kept.messages if loaded.resolved.has_operations else None,
+            pipelines.kept if loaded.resolved.has_operations else None,
         )
         reflection = Reflection(
             (self._schema.pool, own_pool()),

@@ -23,7 +23,7 @@ from gateway.state.operations import (
     Renewal,
     State,
 )
-from gateway.state.records import Record, RecordStore, StoreUnavailable
+from gateway.state.records import Page, Record, RecordAdmin, RecordStore, StoreUnavailable
 from gateway.state.turns import TicketStore
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.state.durable.tickets import DurableTickets
 
 
-class LazyRecords(RecordStore):
+class LazyRecords(RecordStore, RecordAdmin):
     """Records of the durable store, which is loaded and opened when it is first needed.
 
     Args:
@@ -142,6 +142,21 @@ class LazyRecords(RecordStore):
     async def reclaim(self, key: bytes, token: int, another: int, *, lease_s: float) -> bool:
         """See RecordStore."""
         return await (await self._made()).reclaim(key, token, another, lease_s=lease_s)
+
+    async def find(
+        self, *, method: str = "", claimed: bool = False, after: str = "", limit: int = 100
+    ) -> Page:
+        """See RecordAdmin."""
+        records = await self._made()
+        return await records.find(method=method, claimed=claimed, after=after, limit=limit)
+
+    async def resolve(self, key: bytes, answer: bytes | None) -> bool:
+        """See RecordAdmin."""
+        return await (await self._made()).resolve(key, answer)
+
+    async def sweep(self, limit: int = 500) -> int:
+        """See RecordAdmin."""
+        return await (await self._made()).sweep(limit)
 
 
 class LazyOperations(OperationStore):

@@ -3,10 +3,14 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from google.longrunning import operations_pb2
+from seawall.admin.v1 import admin_pb2
 from seawall.config.v1.config_pb2 import GatewayConfig
 
+from gateway.admin import unknown_calls
 from gateway.admin import upstreams as admin
 from gateway.admin.cache import PURGE_REQUEST, purge_cache
+from gateway.admin.unknown_calls import list_unknown_calls, resolve_unknown_call
 from gateway.chain import Surroundings
 from gateway.config.rate_limit_service import described_limits
 from gateway.config.sharing.metadata import caller_of_call
@@ -16,6 +20,7 @@ from gateway.edge import Edge
 from gateway.ingress import rate_limit_service
 from gateway.ingress.local import LocalCall, LocalUnary
 from gateway.ingress.rate_limit_service import Domain, RateLimitTarget
+from gateway.kept import KeptMethods
 from gateway.operations.message import OperationMessages
 from gateway.operations.service import SERVICE as OPERATIONS
 from gateway.operations.service import OperationsService
@@ -28,7 +33,7 @@ def own_targets(
     edge: Edge,
     stores: Stores,
     upstream_states: Callable[[], Sequence[UpstreamState]],
-    operations: OperationMessages | None,
+    kept: KeptMethods | None,
 ) -> dict[MethodInfo, Target]:
     """Return what is answered here, by method.
 
@@ -38,7 +43,7 @@ def own_targets(
         edge: counts.
         stores: that are asked.
         upstream_states: returns the state of each upstream.
-        operations: makes what is told of operations, None where no method has any.
+        kept: the methods whose calls are kept, None where there are none.
     """
     found: dict[MethodInfo, Target] = {}
     if config.admin.enabled:
@@ -48,6 +53,12 @@ def own_targets(
         found[MethodInfo(admin.SERVICE, "PurgeCache")] = LocalUnary(
             PURGE_REQUEST, partial(purge_cache, stores.answers)
         )
+        found[MethodInfo(admin.SERVICE, "ListUnknownCalls")] = LocalUnary(
+            unknown_calls.LIST_REQUEST, partial(list_unknown_calls, stores.records)
+        )
+        found[MethodInfo(admin.SERVICE, "ResolveUnknownCall")] = LocalUnary(
+            unknown_calls.RESOLVE_REQUEST, partial(resolve_unknown_call, stores.records)
+        )
     if config.rate_limit_service.enabled:
         domains = {
             name: Domain(limits, around.credential_metadata)
@@ -56,9 +67,19 @@ def own_targets(
         found[MethodInfo(rate_limit_service.SERVICE, "ShouldRateLimit")] = RateLimitTarget(
             domains, edge.limits, around.events
         )
-    if operations is not None:
-        caller = caller_of_call(around.credential_metadata)
-        service = OperationsService(stores.operations, caller, operations, around.clock)
+    caller = caller_of_call(around.credential_metadata)
+    messages = OperationMessages({}) if kept is None else kept.messages
+    service = OperationsService(
+        stores.operations, caller, messages, around.clock, lambda: kept.wake() if kept else None
+    )
+    if config.admin.enabled:
+        found[MethodInfo(admin.SERVICE, "ListOperations")] = LocalCall(
+            operations_pb2.ListOperationsRequest, service.list_all
+        )
+        found[MethodInfo(admin.SERVICE, "RetryOperation")] = LocalCall(
+            admin_pb2.RetryOperationRequest, service.retry
+        )
+    if kept is not None:
         around.ending_streams.append(service.end)
         for name, (request, answer) in service.methods().items():
             found[MethodInfo(OPERATIONS, name)] = LocalCall(request, answer)

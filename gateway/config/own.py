@@ -28,7 +28,10 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
     "grpc.reflection.v1.ServerReflection": ("ServerReflectionInfo",),
     "grpc.reflection.v1alpha.ServerReflection": ("ServerReflectionInfo",),
-    "seawall.admin.v1.AdminService": ("ListUpstreams", "PurgeCache"),
+    "seawall.admin.v1.AdminService": (
+        *("ListOperations", "ListUnknownCalls", "ListUpstreams", "PurgeCache"),
+        *("ResolveUnknownCall", "RetryOperation"),
+    ),
     "envoy.service.ratelimit.v3.RateLimitService": ("ShouldRateLimit",),
     OPERATIONS: (
         *("CancelOperation", "DeleteOperation", "GetOperation", "ListOperations"),

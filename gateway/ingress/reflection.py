@@ -67,8 +67,8 @@ def own_pool() -> DescriptorPool:
     _rename(stable)
     own = [alpha, stable]
     for module in (
-        *(health_pb2, descriptor_pb2, duration_pb2, error_details_pb2, error_pb2, admin_pb2),
-        *_OPERATIONS,
+        *(health_pb2, descriptor_pb2, duration_pb2, error_details_pb2, error_pb2),
+        *(*_OPERATIONS, admin_pb2),
     ):
         own.append(FileDescriptorProto())
         module.DESCRIPTOR.CopyToProto(own[-1])

@@ -55,6 +55,7 @@ class OperationsService:
         owner: returns what tells a call's caller apart.
         messages: makes answers.
         clock: for waiting.
+        wake: tells workers of this process that something is due.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class OperationsService:
         owner: Callable[[Call], bytes],
         messages: OperationMessages,
         clock: Clock,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._owner = owner
         self._messages = messages
         self._clock = clock
+        self._wake = wake
         self._is_over = False
 
     def end(self) -> None:
@@ -106,11 +109,44 @@ class OperationsService:
         return kept
 
     async def list(self, call: Call, request: Any) -> Any:
-        """Return a page of operations.
+        """Return a page of the caller's operations.
 
         Raises:
             CallError: filter or page token cannot be read.
         """
+        return await self._list(self._of(call), request)
+
+    async def list_all(self, _call: Call, request: Any) -> Any:
+        """Return a page of everybody's operations: for operators.
+
+        Raises:
+            CallError: filter or page token cannot be read.
+        """
+        return await self._list(None, request)
+
+    async def retry(self, _call: Call, request: Any) -> Any:
+        """Let a dead letter have all its attempts again: for operators.
+
+        Raises:
+            CallError: there is none.
+        """
+        operation = _id(request.name)
+        try:
+            retried = await self._store.retry(operation)
+            kept = await self._store.get(operation, None) if retried else None
+        except StoreUnavailable as error:
+            raise _unavailable(error) from None
+        if kept is None:
+            raise CallError(
+                Code.NOT_FOUND,
+                Reason.OPERATION_UNKNOWN,
+                f"there is no {request.name} among the dead letters",
+                origin=Origin.CALLER,
+            )
+        self._wake()
+        return self._messages.message(kept)
+
+    async def _list(self, owner: bytes | None, request: Any) -> Any:
         if request.name not in ("", COLLECTION):
             raise invalid_request(f"the name must be {COLLECTION!r}", "name")
         if request.page_size < 0:
@@ -118,7 +154,7 @@ class OperationsService:
         size = min(request.page_size or _PAGE, MAX_PAGE)
         wanted = parse_filter(request.filter)
         query = OperationQuery(
-            self._of(call),
+            owner,
             wanted.method,
             wanted.states,
             _after(request.page_token, request.filter),

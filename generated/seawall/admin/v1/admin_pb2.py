@@ -22,10 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cseawall/admin/v1/admin.proto\x12\x10seawall.admin.v1\x1a\x1egoogle/protobuf/duration.proto\"9\n\x11PurgeCacheRequest\x12\x12\n\x04tags\x18\x01 \x03(\tR\x04tags\x12\x10\n\x03\x61ll\x18\x02 \x01(\x08R\x03\x61ll\"\x14\n\x12PurgeCacheResponse\",\n\x14ListUpstreamsRequest\x12\x14\n\x05names\x18\x01 \x03(\tR\x05names\"Q\n\x15ListUpstreamsResponse\x12\x38\n\tupstreams\x18\x01 \x03(\x0b\x32\x1a.seawall.admin.v1.UpstreamR\tupstreams\"\xe2\x02\n\x08Upstream\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n\treachable\x18\x02 \x01(\x08R\treachable\x12\x38\n\tendpoints\x18\x03 \x03(\x0b\x32\x1a.seawall.admin.v1.EndpointR\tendpoints\x12\x35\n\x08\x62reakers\x18\x04 \x03(\x0b\x32\x19.seawall.admin.v1.BreakerR\x08\x62reakers\x12?\n\x0b\x63oncurrency\x18\x05 \x01(\x0b\x32\x1d.seawall.admin.v1.ConcurrencyR\x0b\x63oncurrency\x12@\n\x0cretry_budget\x18\x06 \x01(\x0b\x32\x1d.seawall.admin.v1.RetryBudgetR\x0bretryBudget\x12\x30\n\x06pacing\x18\x07 \x01(\x0b\x32\x18.seawall.admin.v1.PacingR\x06pacing\"\xa0\x02\n\x08\x45ndpoint\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x36\n\x05state\x18\x02 \x01(\x0e\x32 .seawall.admin.v1.Endpoint.StateR\x05state\x12\x1b\n\tin_flight\x18\x03 \x01(\rR\x08inFlight\x12\x33\n\x07latency\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07latency\"p\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_HEALTHY\x10\x01\x12\x11\n\rSTATE_EJECTED\x10\x02\x12\x13\n\x0fSTATE_UNHEALTHY\x10\x03\x12\x15\n\x11STATE_UNREACHABLE\x10\x04\"\xf8\x02\n\x07\x42reaker\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32\x1f.seawall.admin.v1.Breaker.StateR\x05state\x12\x36\n\topens_for\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08opensFor\x12\x14\n\x05\x63\x61lls\x18\x04 \x01(\rR\x05\x63\x61lls\x12\x1a\n\x08\x66\x61ilures\x18\x05 \x01(\rR\x08\x66\x61ilures\x12\x31\n\x14\x63onsecutive_failures\x18\x06 \x01(\rR\x13\x63onsecutiveFailures\"\x84\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_CLOSED\x10\x01\x12\x0e\n\nSTATE_OPEN\x10\x02\x12\x13\n\x0fSTATE_HALF_OPEN\x10\x03\x12\x15\n\x11STATE_FORCED_OPEN\x10\x04\x12\x16\n\x12STATE_MONITOR_ONLY\x10\x05\"X\n\x0b\x43oncurrency\x12\x14\n\x05limit\x18\x01 \x01(\rR\x05limit\x12\x1b\n\tin_flight\x18\x02 \x01(\rR\x08inFlight\x12\x16\n\x06queued\x18\x03 \x01(\rR\x06queued\"+\n\x0bRetryBudget\x12\x1c\n\tremaining\x18\x01 \x01(\x01R\tremaining\"j\n\x06Pacing\x12.\n\x13requests_per_second\x18\x01 \x01(\x01R\x11requestsPerSecond\x12\x16\n\x06queued\x18\x02 \x01(\rR\x06queued\x12\x18\n\x07learned\x18\x03 \x01(\x08R\x07learned2\xd3\x01\n\x0c\x41\x64minService\x12\x65\n\rListUpstreams\x12&.seawall.admin.v1.ListUpstreamsRequest\x1a\'.seawall.admin.v1.ListUpstreamsResponse\"\x03\x90\x02\x01\x12\\\n\nPurgeCache\x12#.seawall.admin.v1.PurgeCacheRequest\x1a$.seawall.admin.v1.PurgeCacheResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cseawall/admin/v1/admin.proto\x12\x10seawall.admin.v1\x1a#google/longrunning/operations.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\"m\n\x17ListUnknownCallsRequest\x12\x16\n\x06method\x18\x01 \x01(\tR\x06method\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"w\n\x18ListUnknownCallsResponse\x12\x33\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.seawall.admin.v1.UnknownCallR\x05\x63\x61lls\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf0\x01\n\x0bUnknownCall\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06method\x18\x02 \x01(\tR\x06method\x12\x16\n\x06\x63laims\x18\x03 \x01(\x05R\x06\x63laims\x12+\n\x03\x61ge\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03\x61ge\x12:\n\x0bunknown_for\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nunknownFor\x12\x34\n\x08kept_for\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07keptFor\"\xac\x01\n\x19ResolveUnknownCallRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x32\n\x08response\x18\x02 \x01(\x0b\x32\x14.google.protobuf.AnyH\x00R\x08response\x12<\n\rhad_no_effect\x18\x03 \x01(\x0b\x32\x16.google.protobuf.EmptyH\x00R\x0bhadNoEffectB\t\n\x07outcome\"\x1c\n\x1aResolveUnknownCallResponse\"+\n\x15RetryOperationRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"9\n\x11PurgeCacheRequest\x12\x12\n\x04tags\x18\x01 \x03(\tR\x04tags\x12\x10\n\x03\x61ll\x18\x02 \x01(\x08R\x03\x61ll\"\x14\n\x12PurgeCacheResponse\",\n\x14ListUpstreamsRequest\x12\x14\n\x05names\x18\x01 \x03(\tR\x05names\"Q\n\x15ListUpstreamsResponse\x12\x38\n\tupstreams\x18\x01 \x03(\x0b\x32\x1a.seawall.admin.v1.UpstreamR\tupstreams\"\xe2\x02\n\x08Upstream\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n\treachable\x18\x02 \x01(\x08R\treachable\x12\x38\n\tendpoints\x18\x03 \x03(\x0b\x32\x1a.seawall.admin.v1.EndpointR\tendpoints\x12\x35\n\x08\x62reakers\x18\x04 \x03(\x0b\x32\x19.seawall.admin.v1.BreakerR\x08\x62reakers\x12?\n\x0b\x63oncurrency\x18\x05 \x01(\x0b\x32\x1d.seawall.admin.v1.ConcurrencyR\x0b\x63oncurrency\x12@\n\x0cretry_budget\x18\x06 \x01(\x0b\x32\x1d.seawall.admin.v1.RetryBudgetR\x0bretryBudget\x12\x30\n\x06pacing\x18\x07 \x01(\x0b\x32\x18.seawall.admin.v1.PacingR\x06pacing\"\xa0\x02\n\x08\x45ndpoint\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x36\n\x05state\x18\x02 \x01(\x0e\x32 .seawall.admin.v1.Endpoint.StateR\x05state\x12\x1b\n\tin_flight\x18\x03 \x01(\rR\x08inFlight\x12\x33\n\x07latency\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07latency\"p\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_HEALTHY\x10\x01\x12\x11\n\rSTATE_EJECTED\x10\x02\x12\x13\n\x0fSTATE_UNHEALTHY\x10\x03\x12\x15\n\x11STATE_UNREACHABLE\x10\x04\"\xf8\x02\n\x07\x42reaker\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32\x1f.seawall.admin.v1.Breaker.StateR\x05state\x12\x36\n\topens_for\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08opensFor\x12\x14\n\x05\x63\x61lls\x18\x04 \x01(\rR\x05\x63\x61lls\x12\x1a\n\x08\x66\x61ilures\x18\x05 \x01(\rR\x08\x66\x61ilures\x12\x31\n\x14\x63onsecutive_failures\x18\x06 \x01(\rR\x13\x63onsecutiveFailures\"\x84\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_CLOSED\x10\x01\x12\x0e\n\nSTATE_OPEN\x10\x02\x12\x13\n\x0fSTATE_HALF_OPEN\x10\x03\x12\x15\n\x11STATE_FORCED_OPEN\x10\x04\x12\x16\n\x12STATE_MONITOR_ONLY\x10\x05\"X\n\x0b\x43oncurrency\x12\x14\n\x05limit\x18\x01 \x01(\rR\x05limit\x12\x1b\n\tin_flight\x18\x02 \x01(\rR\x08inFlight\x12\x16\n\x06queued\x18\x03 \x01(\rR\x06queued\"+\n\x0bRetryBudget\x12\x1c\n\tremaining\x18\x01 \x01(\x01R\tremaining\"j\n\x06Pacing\x12.\n\x13requests_per_second\x18\x01 \x01(\x01R\x11requestsPerSecond\x12\x16\n\x06queued\x18\x02 \x01(\rR\x06queued\x12\x18\n\x07learned\x18\x03 \x01(\x08R\x07learned2\x86\x05\n\x0c\x41\x64minService\x12\x65\n\rListUpstreams\x12&.seawall.admin.v1.ListUpstreamsRequest\x1a\'.seawall.admin.v1.ListUpstreamsResponse\"\x03\x90\x02\x01\x12\\\n\nPurgeCache\x12#.seawall.admin.v1.PurgeCacheRequest\x1a$.seawall.admin.v1.PurgeCacheResponse\"\x03\x90\x02\x02\x12n\n\x10ListUnknownCalls\x12).seawall.admin.v1.ListUnknownCallsRequest\x1a*.seawall.admin.v1.ListUnknownCallsResponse\"\x03\x90\x02\x01\x12t\n\x12ResolveUnknownCall\x12+.seawall.admin.v1.ResolveUnknownCallRequest\x1a,.seawall.admin.v1.ResolveUnknownCallResponse\"\x03\x90\x02\x02\x12l\n\x0eListOperations\x12).google.longrunning.ListOperationsRequest\x1a*.google.longrunning.ListOperationsResponse\"\x03\x90\x02\x01\x12]\n\x0eRetryOperation\x12\'.seawall.admin.v1.RetryOperationRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,30 +39,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['ListUpstreams']._serialized_options = b'\220\002\001'
   _globals['_ADMINSERVICE'].methods_by_name['PurgeCache']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['PurgeCache']._serialized_options = b'\220\002\002'
-  _globals['_PURGECACHEREQUEST']._serialized_start=82
-  _globals['_PURGECACHEREQUEST']._serialized_end=139
-  _globals['_PURGECACHERESPONSE']._serialized_start=141
-  _globals['_PURGECACHERESPONSE']._serialized_end=161
-  _globals['_LISTUPSTREAMSREQUEST']._serialized_start=163
-  _globals['_LISTUPSTREAMSREQUEST']._serialized_end=207
-  _globals['_LISTUPSTREAMSRESPONSE']._serialized_start=209
-  _globals['_LISTUPSTREAMSRESPONSE']._serialized_end=290
-  _globals['_UPSTREAM']._serialized_start=293
-  _globals['_UPSTREAM']._serialized_end=647
-  _globals['_ENDPOINT']._serialized_start=650
-  _globals['_ENDPOINT']._serialized_end=938
-  _globals['_ENDPOINT_STATE']._serialized_start=826
-  _globals['_ENDPOINT_STATE']._serialized_end=938
-  _globals['_BREAKER']._serialized_start=941
-  _globals['_BREAKER']._serialized_end=1317
-  _globals['_BREAKER_STATE']._serialized_start=1185
-  _globals['_BREAKER_STATE']._serialized_end=1317
-  _globals['_CONCURRENCY']._serialized_start=1319
-  _globals['_CONCURRENCY']._serialized_end=1407
-  _globals['_RETRYBUDGET']._serialized_start=1409
-  _globals['_RETRYBUDGET']._serialized_end=1452
-  _globals['_PACING']._serialized_start=1454
-  _globals['_PACING']._serialized_end=1560
-  _globals['_ADMINSERVICE']._serialized_start=1563
-  _globals['_ADMINSERVICE']._serialized_end=1774
+  _globals['_ADMINSERVICE'].methods_by_name['ListUnknownCalls']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListUnknownCalls']._serialized_options = b'\220\002\001'
+  _globals['_ADMINSERVICE'].methods_by_name['ResolveUnknownCall']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ResolveUnknownCall']._serialized_options = b'\220\002\002'
+  _globals['_ADMINSERVICE'].methods_by_name['ListOperations']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListOperations']._serialized_options = b'\220\002\001'
+  _globals['_ADMINSERVICE'].methods_by_name['RetryOperation']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['RetryOperation']._serialized_options = b'\220\002\002'
+  _globals['_LISTUNKNOWNCALLSREQUEST']._serialized_start=175
+  _globals['_LISTUNKNOWNCALLSREQUEST']._serialized_end=284
+  _globals['_LISTUNKNOWNCALLSRESPONSE']._serialized_start=286
+  _globals['_LISTUNKNOWNCALLSRESPONSE']._serialized_end=405
+  _globals['_UNKNOWNCALL']._serialized_start=408
+  _globals['_UNKNOWNCALL']._serialized_end=648
+  _globals['_RESOLVEUNKNOWNCALLREQUEST']._serialized_start=651
+  _globals['_RESOLVEUNKNOWNCALLREQUEST']._serialized_end=823
+  _globals['_RESOLVEUNKNOWNCALLRESPONSE']._serialized_start=825
+  _globals['_RESOLVEUNKNOWNCALLRESPONSE']._serialized_end=853
+  _globals['_RETRYOPERATIONREQUEST']._serialized_start=855
+  _globals['_RETRYOPERATIONREQUEST']._serialized_end=898
+  _globals['_PURGECACHEREQUEST']._serialized_start=900
+  _globals['_PURGECACHEREQUEST']._serialized_end=957
+  _globals['_PURGECACHERESPONSE']._serialized_start=959
+  _globals['_PURGECACHERESPONSE']._serialized_end=979
+  _globals['_LISTUPSTREAMSREQUEST']._serialized_start=981
+  _globals['_LISTUPSTREAMSREQUEST']._serialized_end=1025
+  _globals['_LISTUPSTREAMSRESPONSE']._serialized_start=1027
+  _globals['_LISTUPSTREAMSRESPONSE']._serialized_end=1108
+  _globals['_UPSTREAM']._serialized_start=1111
+  _globals['_UPSTREAM']._serialized_end=1465
+  _globals['_ENDPOINT']._serialized_start=1468
+  _globals['_ENDPOINT']._serialized_end=1756
+  _globals['_ENDPOINT_STATE']._serialized_start=1644
+  _globals['_ENDPOINT_STATE']._serialized_end=1756
+  _globals['_BREAKER']._serialized_start=1759
+  _globals['_BREAKER']._serialized_end=2135
+  _globals['_BREAKER_STATE']._serialized_start=2003
+  _globals['_BREAKER_STATE']._serialized_end=2135
+  _globals['_CONCURRENCY']._serialized_start=2137
+  _globals['_CONCURRENCY']._serialized_end=2225
+  _globals['_RETRYBUDGET']._serialized_start=2227
+  _globals['_RETRYBUDGET']._serialized_end=2270
+  _globals['_PACING']._serialized_start=2272
+  _globals['_PACING']._serialized_end=2378
+  _globals['_ADMINSERVICE']._serialized_start=2381
+  _globals['_ADMINSERVICE']._serialized_end=3027
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,9 @@
 import datetime
 
+from google.longrunning import operations_pb2 as _operations_pb2
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -9,6 +12,60 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ListUnknownCallsRequest(_message.Message):
+    __slots__ = ("method", "page_size", "page_token")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    page_size: int
+    page_token: str
+    def __init__(self, method: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListUnknownCallsResponse(_message.Message):
+    __slots__ = ("calls", "next_page_token")
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[UnknownCall]
+    next_page_token: str
+    def __init__(self, calls: _Optional[_Iterable[_Union[UnknownCall, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UnknownCall(_message.Message):
+    __slots__ = ("name", "method", "claims", "age", "unknown_for", "kept_for")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FOR_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FOR_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    method: str
+    claims: int
+    age: _duration_pb2.Duration
+    unknown_for: _duration_pb2.Duration
+    kept_for: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., method: _Optional[str] = ..., claims: _Optional[int] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., unknown_for: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., kept_for: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ResolveUnknownCallRequest(_message.Message):
+    __slots__ = ("name", "response", "had_no_effect")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    HAD_NO_EFFECT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    response: _any_pb2.Any
+    had_no_effect: _empty_pb2.Empty
+    def __init__(self, name: _Optional[str] = ..., response: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., had_no_effect: _Optional[_Union[_empty_pb2.Empty, _Mapping]] = ...) -> None: ...
+
+class ResolveUnknownCallResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RetryOperationRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class PurgeCacheRequest(_message.Message):
     __slots__ = ("tags", "all")

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 from seawall.admin.v1 import admin_pb2 as seawall_dot_admin_dot_v1_dot_admin__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -45,6 +46,26 @@ class AdminServiceStub:
                 request_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheRequest.SerializeToString,
                 response_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheResponse.FromString,
                 _registered_method=True)
+        self.ListUnknownCalls = channel.unary_unary(
+                '/seawall.admin.v1.AdminService/ListUnknownCalls',
+                request_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ListUnknownCallsRequest.SerializeToString,
+                response_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ListUnknownCallsResponse.FromString,
+                _registered_method=True)
+        self.ResolveUnknownCall = channel.unary_unary(
+                '/seawall.admin.v1.AdminService/ResolveUnknownCall',
+                request_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ResolveUnknownCallRequest.SerializeToString,
+                response_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ResolveUnknownCallResponse.FromString,
+                _registered_method=True)
+        self.ListOperations = channel.unary_unary(
+                '/seawall.admin.v1.AdminService/ListOperations',
+                request_serializer=google_dot_longrunning_dot_operations__pb2.ListOperationsRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.ListOperationsResponse.FromString,
+                _registered_method=True)
+        self.RetryOperation = channel.unary_unary(
+                '/seawall.admin.v1.AdminService/RetryOperation',
+                request_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.RetryOperationRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -66,6 +87,35 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUnknownCalls(self, request, context):
+        """Calls with a key of which nobody knows whether they had their effect: their keys answer
+        OUTCOME_UNKNOWN. Those that wait longest come first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveUnknownCall(self, request, context):
+        """Says what became of one of them. NOT_FOUND where it is known by now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOperations(self, request, context):
+        """Durable operations of all callers, the newest first; as google.longrunning's ListOperations.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryOperation(self, request, context):
+        """Lets a dead letter have all its attempts again. NOT_FOUND where it is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +128,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.PurgeCache,
                     request_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheRequest.FromString,
                     response_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheResponse.SerializeToString,
+            ),
+            'ListUnknownCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnknownCalls,
+                    request_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ListUnknownCallsRequest.FromString,
+                    response_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ListUnknownCallsResponse.SerializeToString,
+            ),
+            'ResolveUnknownCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveUnknownCall,
+                    request_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ResolveUnknownCallRequest.FromString,
+                    response_serializer=seawall_dot_admin_dot_v1_dot_admin__pb2.ResolveUnknownCallResponse.SerializeToString,
+            ),
+            'ListOperations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOperations,
+                    request_deserializer=google_dot_longrunning_dot_operations__pb2.ListOperationsRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.ListOperationsResponse.SerializeToString,
+            ),
+            'RetryOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryOperation,
+                    request_deserializer=seawall_dot_admin_dot_v1_dot_admin__pb2.RetryOperationRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +205,114 @@ class AdminService:
             '/seawall.admin.v1.AdminService/PurgeCache',
             seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheRequest.SerializeToString,
             seawall_dot_admin_dot_v1_dot_admin__pb2.PurgeCacheResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnknownCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seawall.admin.v1.AdminService/ListUnknownCalls',
+            seawall_dot_admin_dot_v1_dot_admin__pb2.ListUnknownCallsRequest.SerializeToString,
+            seawall_dot_admin_dot_v1_dot_admin__pb2.ListUnknownCallsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveUnknownCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seawall.admin.v1.AdminService/ResolveUnknownCall',
+            seawall_dot_admin_dot_v1_dot_admin__pb2.ResolveUnknownCallRequest.SerializeToString,
+            seawall_dot_admin_dot_v1_dot_admin__pb2.ResolveUnknownCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOperations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seawall.admin.v1.AdminService/ListOperations',
+            google_dot_longrunning_dot_operations__pb2.ListOperationsRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.ListOperationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seawall.admin.v1.AdminService/RetryOperation',
+            seawall_dot_admin_dot_v1_dot_admin__pb2.RetryOperationRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,
             insecure,
