@@ -191,7 +191,9 @@ class Gateway:
         listeners_at, ops_listen = _listen_addresses(settings, loaded.document)
         gate = Gate()
         metrics = Metrics(lambda: gate.inside, self.upstream_states)
-        self._events = Events((metrics, *listeners))
+        served = list(dict.fromkeys(one.method.service for one in loaded.resolved.methods))
+        health = Health(served)
+        self._events = Events((metrics, health.note, *listeners))
         guard = overload_guard(config)
         self._sampler = (
             None
@@ -229,8 +231,6 @@ class Gateway:
             one = Upstream(name, upstream.options(), self._clock, self._rng, self._events)
             one.connect()
             self._upstreams[name] = one
-        served = list(dict.fromkeys(method.method.service for method in methods))
-        health = Health(served)
         pipelines = Pipelines(
             loaded.schema, loaded.resolved, self._upstreams, self._around, config.identity
         )

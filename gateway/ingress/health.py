@@ -7,6 +7,8 @@ Rules:
    follows when it appears.
 3. Watch answers at once, then on each change, never twice the same.
 4. `end_watches` closes the Watch streams, so that a drain need not wait for them.
+5. A store that something was told of has a status of its own, "seawall.store.durable": it changes
+   nothing of what is said of the services, which go on as their policies say.
 """
 
 import asyncio
@@ -17,10 +19,12 @@ from grpc_health.v1 import health_pb2
 
 from gateway.core.call import MethodInfo, Target
 from gateway.core.errors import CallError, Origin, Reason
+from gateway.core.events import Event, StoreChanged
 from gateway.core.status import Code
 from gateway.ingress.local import LocalStream, LocalUnary
 
 SERVICE = "grpc.health.v1.Health"
+_STORE = "seawall.store."
 MAX_LISTED = 100
 """The protocol's own bound on what List returns."""
 
@@ -36,8 +40,20 @@ class Health:
 
     def __init__(self, services: Iterable[str]) -> None:
         self._status: dict[str, int] = dict.fromkeys(["", *services], NOT_SERVING)
+        self._stores: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._ended = False
+
+    def note(self, event: Event) -> None:
+        """Take note of a store that answers again, or no longer."""
+        if isinstance(event, StoreChanged):
+            status = SERVING if event.available else NOT_SERVING
+            self._stores[f"{_STORE}{event.store}"] = status
+            self._wake()
+
+    def _status_of(self, service: str) -> int | None:
+        status = self._status.get(service)
+        return self._stores.get(service) if status is None else status
 
     def set_all(self, status: int) -> None:
         """Set the status of every service and tell the watchers."""
@@ -60,7 +76,7 @@ class Health:
 
     def check(self, request: Any) -> Any:
         """Answer Check."""
-        status = self._status.get(request.service)
+        status = self._status_of(request.service)
         if status is None:
             raise CallError(
                 Code.NOT_FOUND,
@@ -72,13 +88,14 @@ class Health:
 
     def list(self, _request: Any) -> Any:
         """Answer List."""
-        if len(self._status) > MAX_LISTED:
+        found = self._status | self._stores
+        if len(found) > MAX_LISTED:
             raise CallError(
                 Code.RESOURCE_EXHAUSTED,
                 Reason.INVALID_REQUEST,
                 f"there are more than {MAX_LISTED} services; ask for each by Check",
             )
-        statuses = {name: _Status(status=status) for name, status in self._status.items()}
+        statuses = {name: _Status(status=status) for name, status in found.items()}
         return _pb.HealthListResponse(statuses=statuses)
 
     async def watch(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -87,7 +104,8 @@ class Health:
             last = None
             while True:
                 changed = self._changed
-                status = self._status.get(request.service, _Status.SERVICE_UNKNOWN)
+                known = self._status_of(request.service)
+                status = _Status.SERVICE_UNKNOWN if known is None else known
                 if status != last:
                     last = status
                     yield _Status(status=status)

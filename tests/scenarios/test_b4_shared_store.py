@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 from commerce.v1 import campaigns_pb2, campaigns_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from scenarios.answers import metadata
 from scenarios.downstreams import Downstream
 from scenarios.gateways import as_, failure_of, key_of, sample, settled
@@ -22,6 +23,8 @@ import gateway.demo
 from gateway.core.events import StoreChanged
 
 SHIPPED = Path(gateway.demo.__file__).with_name("commerce.yaml")
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 CACHE_S, DATABASE_S, FAILURES = 2.0, 10.0, 3
 LEAVES_ALONE_S = 5.0
 pytestmark = pytest.mark.timeout(180)
@@ -50,6 +53,13 @@ class Shop:
     async def available(self, store: str) -> float:
         ops = f"http://{self.running.gateway.ops_address}"
         return await asyncio.to_thread(sample, ops, "seawall_store_available", store=store)
+
+    async def health(self, service: str) -> int:
+        stub = health_pb2_grpc.HealthStub(self.running.channel)
+        request = health_pb2.HealthCheckRequest(service=service)
+        answer = await stub.Check(request, metadata=as_("ada"))
+        status: int = answer.status
+        return status
 
     def told(self, store: str) -> list[bool]:
         """Return what was told of a store: whether it answers."""
@@ -132,6 +142,8 @@ async def test_what_needs_the_database_fails_closed_and_soon_at_once(
         assert failure.retry_delay_s
     assert commerce.stats()["requests"].get("POST /campaigns/one-more/sends") is None
     assert await shop.available("durable") == 0
+    assert await shop.health("seawall.store.durable") == NOT_SERVING
+    assert await shop.health("") == SERVING
     assert shop.told("durable") == [False]
     # What needs no key is served all the same.
     assert await took(shop.look()) < CACHE_S
@@ -144,6 +156,7 @@ async def test_what_needs_the_database_fails_closed_and_soon_at_once(
     await settled(sent, within_s=60)
     assert commerce.seen("POST /campaigns/after-it/sends") == 1
     assert await shop.available("durable") == 1
+    assert await shop.health("seawall.store.durable") == SERVING
 
 
 async def test_a_gateway_starts_while_both_are_away_and_says_so(
