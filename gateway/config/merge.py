@@ -10,7 +10,9 @@ Rules:
    its mechanism, and what stands beside it waits. A level more specific still that
    says anything of the mechanism turns it on again, beginning from the built-in
    values.
-4. Nothing is merged in place: the levels stay as they were, and so does what was
+4. A mechanism that a level names and says nothing of (`operation: {}`) is spoken of by it: its
+   path with a dot behind it is among the origins.
+5. Nothing is merged in place: the levels stay as they were, and so does what was
    merged before.
 """
 
@@ -150,7 +152,7 @@ def _apply_message(
                 target.ClearField("disabled")
                 origins.pop(f"{path}.disabled", None)
     target.SetInParent()
-    if not value.ListFields():
+    if not value.ListFields() and "disabled" in target.DESCRIPTOR.fields_by_name:
         # Who writes `operation: {}` has spoken of it: the built-in values hold, by their word.
         merged[1][f"{path}."] = level.origin_of(path)
     _apply(merged, target, value, level, f"{path}.", None)
