@@ -225,7 +225,7 @@ async def test_a_server_that_does_not_answer_in_time_is_not_well():
 async def test_who_cannot_be_connected_to_is_not_well(port):
     made = options(addresses=(("127.0.0.1", port),), health=HEALTH, reachability=None)
     async with opened(made) as shop:
-        await shop.pass_until(lambda: "unhealthy" in shop.states().values(), 1.0)
+        await shop.pass_until(lambda: "unhealthy" in shop.states().values(), 0.1)
         assert "connection refused" in shop.told(EndpointChanged)[-1].why
         assert shop.set.reachable
 
