@@ -165,7 +165,8 @@ class Pipelines:
         clock, events = self._around.clock, self._around.events
         elsewhere = partial(self._elsewhere, method.method.full_name)
         other = partial(self._apart, method.upstream)
-        return FallbackInterceptor(composition.fallback, other, elsewhere, clock, events)
+        header = method.policy.deduplication.header.lower()
+        return FallbackInterceptor(composition.fallback, other, elsewhere, clock, events, header)
 
     def _shared(self, method: EffectiveMethod, withheld: frozenset[str]) -> Shared:
         """Return what shares a method's answers by calling others."""

@@ -12,6 +12,8 @@ Rules:
 4. Every step that was tried is told by FallbackUsed.
 5. Callers' credentials are for the method's own upstream: a step that leads to another one is
    called without them, unless that upstream says what becomes of them (`credentials.caller`).
+6. The same method over another upstream is sent the call's idempotency key; another method
+   makes a key of its own of it (a part's), where it has keys at all.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +46,7 @@ _NOT_AGAIN = "; no fallback was called, since the request may have had its effec
 class _Way:
     """A step that is called; its entry is asked for once."""
 
-    __slots__ = ("_entry", "_find", "_request", "_response", "idempotent", "name")
+    __slots__ = ("_entry", "_find", "_key_header", "_request", "_response", "idempotent", "name")
 
     def __init__(
         self,
@@ -53,10 +55,12 @@ class _Way:
         idempotent: bool,
         request: MessageMapping | None = None,
         response: MessageMapping | None = None,
+        key_header: str = "",
     ) -> None:
         self.name = name
         self.idempotent = idempotent
         self._find = find
+        self._key_header = key_header
         self._entry: Entry | None = None
         self._request = None if request is None or request.identity else request
         self._response = None if response is None or response.identity else response
@@ -70,6 +74,9 @@ class _Way:
         part = Part(call, entry.method, message, ends_at)
         part.keep_from(entry.withheld)
         part.key_path = f"{call.key_path}/{self.name}"
+        key = (call.added_headers or {}).get(self._key_header)
+        if key is not None:
+            part.added_headers = {self._key_header: key}
         outcome = await part.run(entry.run, clock)
         if outcome.error is None and self._response is not None:
             said = entry.response_type.FromString(part.answer)
@@ -86,6 +93,7 @@ class FallbackInterceptor:
         upstream_of: returns the way of this same method over another upstream; likewise.
         clock: for the steps' ends.
         events: told of steps that were tried.
+        key_header: in which the upstreams are sent the call's idempotency key; "" for none.
     """
 
     name = "fallback"
@@ -97,6 +105,7 @@ class FallbackInterceptor:
         upstream_of: EntryOf,
         clock: Clock,
         events: Events,
+        key_header: str = "",
     ) -> None:
         self._options = options
         self._shares = shares_of(options)
@@ -112,7 +121,9 @@ class FallbackInterceptor:
                     )
                 case UpstreamStep():
                     find = _finder(upstream_of, step.upstream)
-                    self._steps.append(_Way(step.name, find, step.idempotent))
+                    self._steps.append(
+                        _Way(step.name, find, step.idempotent, key_header=key_header)
+                    )
                 case FixedStep():
                     self._steps.append(step)
 

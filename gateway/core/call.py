@@ -91,6 +91,7 @@ class Call:
         "deadline_at",
         "endpoint",
         "expiry",
+        "goes_on",
         "identity",
         "key_path",
         "listener",
@@ -164,6 +165,8 @@ class Call:
         """How important it is, from the arrival interceptor on."""
         self.repeatable = False
         """Whether the upstream knows it again: it may be sent twice, whatever its method is."""
+        self.goes_on = False
+        """Whether what it began is finished without it, and its answer kept for a repetition."""
         self.previous_attempts = 0
         """Times that the caller says it has sent this call before (gRFC A6)."""
         self.endpoint: Endpoint | None = None

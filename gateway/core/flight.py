@@ -165,6 +165,11 @@ class Flight:
         return task.result()
 
     @property
+    def goes_on(self) -> bool:
+        """Whether it is under way and would go on without anybody who waits."""
+        return not self._task.done() and self._runs_on(self.call)
+
+    @property
     def waiting(self) -> int:
         """Calls that wait for it."""
         return self._waiting
@@ -202,7 +207,7 @@ class Flight:
 
     def _leave(self, *, late: bool) -> None:
         """End what nobody waits for, unless it runs on."""
-        if self._task.done() or self._runs_on(self.call):
+        if self._task.done() or self.goes_on:
             return
         self._close()
         if late and self._expiry is not None:

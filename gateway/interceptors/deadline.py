@@ -14,6 +14,7 @@ Rules:
    takes no timeout) ends here. A queue whose own timer was a hair earlier, and refuses
    at the deadline, is told as the deadline too.
 4. A deadline already past is answered without calling anything.
+5. Where the call is finished without its caller (deduplication), the error says so.
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _WIRE_REUSE_SHARE = 0.03
 """An earlier timeout that is told again is longer by less than this share of itself."""
 _MOST_REUSED_S = 0.25
 """More is not given up for it: a long call may lose its details rather than seconds."""
+_GOES_ON = (
+    "; the call itself goes on: made again with the same idempotency key, it is given its answer"
+)
 _QUEUES = frozenset((Reason.CONCURRENCY_LIMIT, Reason.PACED, Reason.SERIALIZED))
 """Refusals of what lets calls wait."""
 
@@ -83,7 +87,8 @@ def deadline_exceeded(call: Call, waited_s: float, attempt: CallError | None) ->
         Code.DEADLINE_EXCEEDED,
         Reason.DEADLINE_EXCEEDED,
         f"the deadline ran out after {waited_s:.3g} s, {tried}"
-        + (f" of upstream {attempt.upstream!r}" if attempt is not None else ""),
+        + (f" of upstream {attempt.upstream!r}" if attempt is not None else "")
+        + (_GOES_ON if call.goes_on else ""),
         origin=Origin.GATEWAY if attempt is None else attempt.origin,
         sent=Sent.UNKNOWN if call.attempts else Sent.NOT_SENT,
         transient=True,

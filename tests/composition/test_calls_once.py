@@ -27,6 +27,26 @@ async def test_a_timeout_and_a_retry_never_charge_twice(tmp_path: Path) -> None:
         assert ledger.keys == ["k1", "k2"]
 
 
+async def test_a_caller_whose_time_runs_out_is_told_that_the_call_goes_on(tmp_path: Path) -> None:
+    ledger = Ledger()
+    async with ledger.http:
+        with process(arguments(tmp_path, ledger), tmp_path / "one") as gateway:
+            async with caller_of(gateway) as caller:
+                ledger.gate.clear()
+                charge = caller.channel.unary_unary("/pay.v1.Payments/Charge")
+
+                async def told(*metadata: tuple[str, str]) -> str:
+                    with pytest.raises(grpc.aio.AioRpcError) as raised:
+                        await charge(ORDER, metadata=metadata, timeout=0.5)
+                    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+                    return str(raised.value.details())
+
+                assert "the call itself goes on" in await told(("idempotency-key", "k1"))
+                assert "goes on" not in await told()
+                ledger.gate.set()
+                assert await caller.charge() == "r1 again"
+
+
 async def test_answers_outlive_the_process(tmp_path: Path) -> None:
     ledger = Ledger()
     async with ledger.http:

@@ -15,10 +15,14 @@ package shop.v1;
 import "google/api/annotations.proto";
 service Orders {
   rpc Get(Order) returns (Order) { option (google.api.http) = {get: "/v1/orders/{id}"}; }
+  rpc Place(Order) returns (Order) {
+    option (google.api.http) = {post: "/v1/orders" body: "*"};
+  }
 }
 message Order { string id = 1; }
 """
 CONFIG = """
+state: {durable: "sqlite:///{db}"}
 upstreams:
   main:
     methods: {headers: {set: {x-api-key: of-main, x-main: "1"}}, retry: {disabled: true}}
@@ -43,6 +47,7 @@ class Shop:
     def __init__(self, main: Upstream, spare: Upstream, gateway: Running) -> None:
         self.main, self.spare = main, spare
         self._get = gateway.channel.unary_unary("/shop.v1.Orders/Get")
+        self.place = gateway.channel.unary_unary("/shop.v1.Orders/Place")
 
     async def get(self, timeout_s: float = 5.0) -> bytes:
         answer: bytes = await self._get(ORDER, timeout=timeout_s)
@@ -57,7 +62,8 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     answers = json_answer({"data": {"id": "1"}})
     async with Upstream(_unavailable) as main, Upstream(answers) as spare:
         urls = {"main": main.url, "spare": spare.url}
-        async with gateway_for(urls, proto=protos, config=CONFIG, tmp_path=tmp_path) as gateway:
+        config = CONFIG.replace("{db}", str(tmp_path / "seawall.db"))
+        async with gateway_for(urls, proto=protos, config=config, tmp_path=tmp_path) as gateway:
             yield Shop(main, spare, gateway)
 
 
@@ -87,3 +93,18 @@ async def test_a_spare_upstream_that_is_slow_is_told_by_its_own_name(shop: Shop)
     assert told is not None
     assert "upstream 'main' answered 503" in told
     assert "upstream 'spare' did not answer within" in told
+
+
+async def test_a_spare_upstream_is_sent_the_callers_idempotency_key(shop: Shop) -> None:
+    key = (("idempotency-key", "k1"),)
+    with pytest.raises(grpc.aio.AioRpcError):  # a 503 to a POST may have had its effect
+        await shop.place(ORDER, metadata=key, timeout=5)
+    assert shop.spare.headers == []
+
+    async def refuses(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({}, status=429)
+
+    shop.main.handler = refuses
+    await shop.place(ORDER, metadata=(("idempotency-key", "k2"),), timeout=5)
+    first, second = shop.main.headers[-1], shop.spare.headers[-1]
+    assert first["idempotency-key"] == second["idempotency-key"] == "k2"

@@ -22,6 +22,7 @@ happened (state/records.py has its states, `ending.py` what an end says). Here:
    over.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -133,17 +134,24 @@ class DeduplicateInterceptor:
         running = self._running.get(key.record)
         if running is None:
             flight = self._begin(call, call_next, key, fingerprint)
-            landing = await flight.join(call)
+            landing = await self._joined(flight, call, key)
             call.attempts = landing.attempts
             return await self._given(call, landing)
         if running.fingerprint != fingerprint:
             return self._refused(call, key_reused())
         if self._aborts(key):
             return self._refused(call, in_progress(self._come_back_s()))
-        landing = await running.flight.join(call)
+        landing = await self._joined(running.flight, call, key)
         if landing.outcome.error is None and REPLAYED not in landing.trailing:
             landing = landing._replace(trailing=(*landing.trailing, REPLAYED))
         return await self._given(call, landing)
+
+    async def _joined(self, flight: Flight, call: Call, key: CallKey) -> Landing:
+        try:
+            return await flight.join(call)
+        except asyncio.CancelledError:
+            call.goes_on = flight.goes_on and (not key.derived or self._options.replay)
+            raise
 
     async def end(self) -> None:
         """End what runs without callers, and record how; for the end of the process."""
