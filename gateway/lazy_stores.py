@@ -5,7 +5,7 @@ Part of the composition root, beside `stores.py`, which says when.
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gateway.core.events import Events
 from gateway.state.operations import (
     Acceptance,
     Accepted,
+    Cancellation,
     Claimed,
     Deferral,
     Kept,
@@ -236,9 +237,11 @@ class LazyOperations(OperationStore):
         """See OperationStore."""
         return await (await self._made()).find(query)
 
-    async def cancel(self, operation: str, owner: bytes | None, answer: bytes) -> Kept | None:
+    async def cancel(
+        self, operation: str, owner: bytes | None, answer_of: Callable[[Kept], bytes]
+    ) -> Cancellation | None:
         """See OperationStore."""
-        return await (await self._made()).cancel(operation, owner, answer)
+        return await (await self._made()).cancel(operation, owner, answer_of)
 
     async def delete(self, operation: str, owner: bytes | None) -> Kept | None:
         """See OperationStore."""

@@ -70,7 +70,12 @@ def own_targets(
     caller = caller_of_call(around.credential_metadata)
     messages = OperationMessages({}) if kept is None else kept.messages
     service = OperationsService(
-        stores.operations, caller, messages, around.clock, lambda: kept.wake() if kept else None
+        stores.operations,
+        caller,
+        messages,
+        around.clock,
+        around.events,
+        lambda: kept.wake() if kept else None,
     )
     if config.admin.enabled:
         found[MethodInfo(admin.SERVICE, "ListOperations")] = LocalCall(

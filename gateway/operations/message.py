@@ -5,6 +5,9 @@ Rules:
    with seawall.operations.v1.OperationMetadata, by name and type, are filled. Where it names
    none it is that message itself.
 2. `response` is of its `response_type`; `error` has the same details as the call would have had.
+3. Where one that has succeeded is of a method that is not served here, its answer's type is not
+   known: it has neither, since an error would say that it failed. Whoever asks for that one alone
+   is told so.
 """
 
 from collections.abc import Mapping
@@ -62,6 +65,10 @@ class OperationMessages:
             self._fill_end(told, kept, options)
         return told
 
+    def is_known(self, kept: Kept) -> bool:
+        """Tell whether the answer of an operation can be told here."""
+        return kept.state is not State.SUCCEEDED or kept.method in self._options
+
     def _fill_end(
         self, told: operations_pb2.Operation, kept: Kept, options: OperationOptions | None
     ) -> None:
@@ -75,8 +82,6 @@ class OperationMessages:
             fill_status(landing.outcome.error, told.error)
             return
         if options is None:
-            told.error.code = _UNKNOWN_CODE
-            told.error.message = f"it has succeeded, but {kept.method} is not served any more"
             return
         told.response.type_url = _TYPE_PREFIX + options.response.DESCRIPTOR.full_name
         told.response.value = landing.answer

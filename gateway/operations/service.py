@@ -19,14 +19,15 @@ from typing import Any, Final
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from gateway.core.call import Call
+from gateway.core.call import Call, MethodInfo
 from gateway.core.clock import Clock
 from gateway.core.deadline import Expired, Expiry
-from gateway.core.errors import CallError, Origin, Reason, invalid_request, refused
+from gateway.core.errors import CallError, Origin, Reason, Sent, invalid_request, refused
+from gateway.core.events import Events, OperationEnded
 from gateway.core.flight import Landing
 from gateway.core.outcome import failed
 from gateway.core.status import Code
-from gateway.core.stored import pack
+from gateway.core.stored import UnreadableError, pack, unpack
 from gateway.operations.accept import owner_digest
 from gateway.operations.filters import parse_filter
 from gateway.operations.message import OperationMessages
@@ -55,6 +56,7 @@ class OperationsService:
         owner: returns what tells a call's caller apart.
         messages: makes answers.
         clock: for waiting.
+        events: told of what ends here.
         wake: tells workers of this process that something is due.
     """
 
@@ -64,12 +66,14 @@ class OperationsService:
         owner: Callable[[Call], bytes],
         messages: OperationMessages,
         clock: Clock,
+        events: Events,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._owner = owner
         self._messages = messages
         self._clock = clock
+        self._events = events
         self._wake = wake
         self._is_over = False
 
@@ -96,7 +100,17 @@ class OperationsService:
         Raises:
             CallError: there is none.
         """
-        return self._messages.message(await self._kept(request.name, self._of(call)))
+        return self._told(await self._kept(request.name, self._of(call)))
+
+    def _told(self, kept: Kept) -> Any:
+        if self._messages.is_known(kept):
+            return self._messages.message(kept)
+        raise CallError(
+            Code.UNIMPLEMENTED,
+            Reason.INVALID_REQUEST,
+            f"the operation has succeeded, but this gateway does not serve {kept.method} and "
+            "cannot read its answer; ask one that does",
+        )
 
     async def _kept(self, name: str, owner: bytes) -> Kept:
         operation = _id(name)
@@ -190,7 +204,7 @@ class OperationsService:
                 await self._clock.sleep(look_s)
                 look_s = min(look_s * 1.5, _LAST_LOOK_S)
                 kept = await self._kept(request.name, owner)
-        return self._messages.message(kept)
+        return self._told(kept)
 
     async def cancel(self, call: Call, request: Any) -> Any:
         """Cancel an operation.
@@ -198,14 +212,26 @@ class OperationsService:
         Raises:
             CallError: there is none.
         """
-        answer = pack(Landing(failed(cancelled_error(begun=False))))
         try:
-            kept = await self._store.cancel(_id(request.name), self._of(call), answer)
+            done = await self._store.cancel(
+                _id(request.name), self._of(call), lambda kept: pack(Landing(failed(_end_of(kept))))
+            )
         except StoreUnavailable as error:
             raise _unavailable(error) from None
-        if kept is None:
+        if done is None:
             raise _unknown(request.name)
+        if done.ended:
+            self._tell(done.kept)
         return empty_pb2.Empty()
+
+    def _tell(self, kept: Kept) -> None:
+        service, _, name = kept.method.rpartition("/")
+        age_s = max(0.0, kept.changed_at - kept.accepted_at)
+        why = _end_of(kept).message
+        method = MethodInfo(service, name)
+        self._events.emit(
+            OperationEnded(method, kept.id, kept.state.value, kept.attempts, age_s, why)
+        )
 
     async def delete(self, call: Call, request: Any) -> Any:
         """Delete an operation that has ended.
@@ -234,6 +260,19 @@ def _id(name: str) -> str:
     if operation is None:
         raise invalid_request("the name must be that of an operation: operations/…", "name")
     return operation
+
+
+def _end_of(kept: Kept) -> CallError:
+    """Return what one that waited answers, once it is cancelled."""
+    begun = kept.attempts > 0 or bool(kept.progress)
+    if not begun and kept.last_error:
+        try:
+            error = unpack(kept.last_error).outcome.error
+        except UnreadableError:
+            begun = True
+        else:
+            begun = error is not None and error.sent is not Sent.NOT_SENT
+    return cancelled_error(begun=begun)
 
 
 def _unknown(name: str) -> CallError:

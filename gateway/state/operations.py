@@ -31,7 +31,7 @@ Rules:
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 
@@ -177,6 +177,18 @@ class Deferral(NamedTuple):
     uncounted: bool = False
 
 
+class Cancellation(NamedTuple):
+    """What `cancel` did.
+
+    Args:
+        kept: the operation afterwards.
+        ended: whether it ended by this question.
+    """
+
+    kept: Kept
+    ended: bool
+
+
 class OperationQuery(NamedTuple):
     """Which operations are listed.
 
@@ -243,13 +255,16 @@ class OperationStore(Protocol):
     async def find(self, query: OperationQuery) -> list[Kept]:
         """Return operations, newest first."""
 
-    async def cancel(self, operation: str, owner: bytes | None, answer: bytes) -> Kept | None:
+    async def cancel(
+        self, operation: str, owner: bytes | None, answer_of: Callable[[Kept], bytes]
+    ) -> Cancellation | None:
         """Cancel one that waits, and ask one that runs to end; None where there is none.
 
         Args:
             operation: its id.
             owner: digest, None for any.
-            answer: what it answers from now on, if it ends at once; kept for a day.
+            answer_of: returns what it answers from now on, if it ends at once, of what it was;
+                kept for a day. Called in another thread.
         """
 
     async def delete(self, operation: str, owner: bytes | None) -> Kept | None:

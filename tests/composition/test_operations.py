@@ -211,6 +211,21 @@ async def test_they_are_listed_in_pages_by_filter(tmp_path: Path) -> None:
         assert "page_token" in str(refused.value.details())
 
 
+async def test_what_is_not_served_here_is_not_told_as_a_failure(tmp_path: Path) -> None:
+    async with press_and_gateway(tmp_path, PLAIN) as (_, running):
+        name = (await Caller(running.channel).begin("a")).name
+        await Caller(running.channel).wait(name)
+    async with press_and_gateway(tmp_path, AWAY) as (_, running):
+        caller = Caller(running.channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await caller.get(name)
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert "work.v1.Works/Print" in str(refused.value.details())
+        (listed,) = (await caller.operations.ListOperations(lro.ListOperationsRequest())).operations
+        assert listed.done
+        assert listed.WhichOneof("result") is None
+
+
 async def test_what_waits_is_cancelled_and_never_made(tmp_path: Path) -> None:
     slow = "{Print: {operation: {initial_delay: 60s}, retry: {disabled: true}}}"
     async with press_and_gateway(tmp_path, slow) as (press, running):
@@ -226,7 +241,10 @@ async def test_what_waits_is_cancelled_and_never_made(tmp_path: Path) -> None:
         await caller.operations.CancelOperation(lro.CancelOperationRequest(name=name))
         ended = await caller.wait(name)
         assert ended.error.code == code_pb2.CANCELLED
+        # It waited behind an attempt that failed with 503.
+        assert "may have had its effect" in ended.error.message
         await caller.operations.CancelOperation(lro.CancelOperationRequest(name=name))
+        assert [(e.state, e.attempts) for e in running.of(OperationEnded)] == [("cancelled", 1)]
         await caller.operations.DeleteOperation(lro.DeleteOperationRequest(name=name))
         with pytest.raises(grpc.aio.AioRpcError) as gone:
             await caller.get(name)

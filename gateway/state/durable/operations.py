@@ -9,7 +9,7 @@ Rules, besides those:
    is added: the bound may be passed by what others accept in that second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from gateway.state.durable.store import Durable
 from gateway.state.operations import (
     Acceptance,
     Accepted,
+    Cancellation,
     Claimed,
     Deferral,
     Kept,
@@ -182,16 +183,23 @@ class DurableOperations:
             lambda connection: [_kept(row) for row in connection.execute(statement, values)]
         )
 
-    async def cancel(self, operation: str, owner: bytes | None, answer: bytes) -> Kept | None:
+    async def cancel(
+        self, operation: str, owner: bytes | None, answer_of: Callable[[Kept], bytes]
+    ) -> Cancellation | None:
         """Cancel one that waits, and ask one that runs to end; see `OperationStore`."""
-        values = {"b_id": operation, "b_answer": answer, "b_retention_s": _CANCELLED_KEPT_S}
 
-        def ask(connection: Connection) -> Kept | None:
-            if _get(connection, operation, owner, hold=True) is None:
+        def ask(connection: Connection) -> Cancellation | None:
+            before = _get(connection, operation, owner, hold=True)
+            if before is None:
                 return None
-            connection.execute(_s.CANCEL_WAITING, values)
-            connection.execute(_s.CANCEL_RUNNING, {"b_id": operation})
-            return _get(connection, operation, owner)
+            waits = before.state is State.WAITING
+            values: dict[str, Any] = {"b_id": operation}
+            if waits:
+                values |= {"b_answer": answer_of(before), "b_retention_s": _CANCELLED_KEPT_S}
+            connection.execute(_s.CANCEL_WAITING if waits else _s.CANCEL_RUNNING, values)
+            kept = _get(connection, operation, owner)
+            assert kept is not None
+            return Cancellation(kept, ended=waits)
 
         return await self._durable.write(ask)
 

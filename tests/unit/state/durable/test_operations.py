@@ -233,16 +233,22 @@ async def test_they_are_found_by_owner_method_and_state_newest_first(
 
 async def test_cancelled_what_waits_ends_and_what_runs_is_told(store: DurableOperations) -> None:
     await store.accept(new())
-    assert await store.cancel("one", STRANGER, b"c") is None
-    kept = await store.cancel("one", OWNER, b"c")
-    assert kept is not None
-    assert (kept.state, kept.answer) == (State.CANCELLED, b"c")
+    assert await store.cancel("one", STRANGER, lambda _: b"c") is None
+    done = await store.cancel("one", OWNER, lambda kept: kept.state.value.encode())
+    assert done is not None
+    assert done.ended
+    assert (done.kept.state, done.kept.answer) == (State.CANCELLED, b"waiting")
+    again = await store.cancel("one", OWNER, lambda _: b"c")
+    assert again is not None
+    assert not again.ended
+    assert again.kept == done.kept
     assert await claim(store) == []
     await store.accept(new("two"))
     (claimed,) = await claim(store)
-    kept = await store.cancel("two", OWNER, b"c")
-    assert kept is not None
-    assert (kept.state, kept.cancelling) == (State.RUNNING, True)
+    done = await store.cancel("two", OWNER, lambda _: b"c")
+    assert done is not None
+    assert not done.ended
+    assert (done.kept.state, done.kept.cancelling) == (State.RUNNING, True)
     assert await store.renew("two", claimed.token, lease_s=10) is Renewal.CANCEL
 
 
@@ -251,7 +257,7 @@ async def test_only_what_has_ended_is_deleted(store: DurableOperations) -> None:
     kept = await store.delete("one", OWNER)
     assert kept is not None
     assert await store.get("one", OWNER) is not None
-    await store.cancel("one", OWNER, b"")
+    await store.cancel("one", OWNER, lambda _: b"")
     assert await store.delete("one", STRANGER) is None
     await store.delete("one", OWNER)
     assert await store.get("one", OWNER) is None
