@@ -107,6 +107,7 @@ class Ways:
             options=replace(options.rest, own_credential=own.is_own),
             pool=self._schema.pool,
             clock=self._around.clock,
+            credentials=frozenset(self._around.credential_metadata),
         )
         target = rest_target(method.method, parts, output, encoder)
         return Way(options, upstream, encoder, target, unseen, parts)

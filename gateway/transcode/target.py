@@ -9,7 +9,6 @@ streamed answers in `transcode/answers.py`, streamed requests in `transcode/uplo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import orjson
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from gateway.core.call import Call
@@ -23,7 +22,7 @@ from gateway.transcode.encode import Prepared
 from gateway.transcode.failure import stream_failure, upstream_failure
 from gateway.transcode.framing.choice import StreamOptions
 from gateway.transcode.headers import HeaderForwarding
-from gateway.transcode.secrets import scrubbed, sent_secrets
+from gateway.transcode.secrets import scrubbed, scrubbed_json, sent_secrets
 
 _NEVER = float("inf")
 _NOT_MODIFIED = 304
@@ -73,6 +72,7 @@ class RestParts:
         options: limits and mappings.
         pool: where the types of error details are looked up.
         clock: for the remaining time and Retry-After dates.
+        credentials: metadata keys that callers' credentials travel in, whatever they are called.
     """
 
     decoder: AnswerDecoder
@@ -82,6 +82,7 @@ class RestParts:
     options: RestOptions
     pool: DescriptorPool
     clock: Clock
+    credentials: frozenset[str] = frozenset()
 
 
 class RestTarget:
@@ -98,6 +99,7 @@ class RestTarget:
         self._options = parts.options
         self._pool = parts.pool
         self._clock = parts.clock
+        self._credentials = parts.credentials
 
     async def __call__(self, call: Call) -> Outcome:
         """Make one attempt."""
@@ -173,7 +175,7 @@ class RestTarget:
 
     def _failure(self, answer: HttpAnswer, call: Call) -> CallError:
         options = self._options
-        body = scrubbed(answer.body, sent_secrets(call.prepared.headers, call.metadata))
+        body = scrubbed(answer.body, self._secrets(call))
         return upstream_failure(
             HttpAnswer(answer.status, answer.headers, body),
             self._upstream,
@@ -186,15 +188,17 @@ class RestTarget:
 
     def _stream_failure(self, error: object, call: Call) -> CallError:
         options = self._options
-        secrets = sent_secrets(call.prepared.headers, call.metadata)
-        error = orjson.loads(scrubbed(orjson.dumps(error), secrets))
         return stream_failure(
-            error,
+            scrubbed_json(error, self._secrets(call)),
             self._upstream,
             options.status_codes,
             self._pool,
             keep_body=options.keep_error_body,
         )
+
+    def _secrets(self, call: Call) -> tuple[bytes, ...]:
+        prepared = call.prepared
+        return sent_secrets(prepared.headers, call.metadata, prepared.target, self._credentials)
 
     def _return_headers(self, call: Call, answer: HttpAnswer | HttpStream) -> None:
         found = self._headers.incoming(answer.headers)
