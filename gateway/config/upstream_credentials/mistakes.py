@@ -1,5 +1,6 @@
 """What may not be said of an upstream's credentials. Imports no other checks, which import it."""
 
+import re
 from collections.abc import Iterator
 
 from seawall.policy.v1.policy_pb2 import OAuth2Credentials, UpstreamCredentials, UpstreamPolicy
@@ -9,6 +10,7 @@ from gateway.config.url import url_mistake
 from gateway.transcode.headers import check_header_name, check_header_value
 
 Mistake = tuple[str, str]
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _MOST_TOKENS = 1_000_000
 
 
@@ -29,7 +31,10 @@ def credential_mistakes(credentials: UpstreamCredentials) -> Iterator[Mistake]:
 def _header_mistakes(credentials: UpstreamCredentials) -> Iterator[Mistake]:
     seen: set[str] = set()
     for name, value in sorted(credentials.headers.items()):
-        if wrong := check_header_name(name) or check_header_value(value):
+        if not _NAME.fullmatch(name):
+            # Whoever swaps the two has written the secret where the name belongs.
+            yield "headers", "has a key that is no header name (not shown); write NAME: VALUE"
+        elif wrong := check_header_name(name) or check_header_value(value):
             yield f"headers.{name}", wrong
         if name.lower() in seen:
             yield f"headers.{name}", "is given twice, in another case"

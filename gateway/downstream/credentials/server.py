@@ -39,9 +39,11 @@ _CODES = frozenset(
         *("temporarily_unavailable", "server_error", "invalid_token"),
     )
 )
-_OF_THE_GATEWAY = frozenset(("invalid_client", "unauthorized_client"))
-"""Codes by which a server refuses who asks. Any other 4xx but 429 refuses the subject token
+_OF_THE_GATEWAY = frozenset(("invalid_client", "unauthorized_client", "unsupported_grant_type"))
+"""Codes by which a server refuses who asks, and how. Any other 4xx refuses the subject token
 (RFC 8693, 2.2.2): one caller's token must not stop the exchange for all."""
+_OF_NOBODY = frozenset((404, 405, 406, 408, 410, 411, 415, 429))
+"""But for statuses that no token brings about: there is no token server, or it is busy."""
 
 
 class Grant(NamedTuple):
@@ -177,7 +179,7 @@ def _failure(answer: HttpAnswer, exchanges: bool) -> Failure:
         float(retry_after) if retry_after.isdigit() and len(retry_after) < 9 else None,
         exchanges
         and 400 <= answer.status < 500
-        and answer.status not in (408, 429)
+        and answer.status not in _OF_NOBODY
         and known not in _OF_THE_GATEWAY,
     )
 

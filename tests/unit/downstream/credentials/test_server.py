@@ -152,6 +152,9 @@ def test_a_refusal_of_an_exchange_is_of_the_token_that_was_sent(status: int, cod
     [
         (401, "invalid_client"),
         (400, "unauthorized_client"),
+        (400, "unsupported_grant_type"),
+        (404, ""),
+        (405, ""),
         (408, ""),
         (429, ""),
         (500, "server_error"),
