@@ -20,6 +20,7 @@ from seawall.policy.v1.policy_pb2 import BreakerPolicy, MethodPolicy
 from gateway.config.credentials import may_be_secret
 from gateway.config.effective import EffectiveMethod, EffectiveUpstream
 from gateway.config.identity import auth_doubts
+from gateway.config.limits.doubts import limit_doubts
 from gateway.config.merge import Origins
 from gateway.config.origins import origin_of, place_of
 from gateway.config.upstream_credentials import (
@@ -72,6 +73,7 @@ def doubts(
             yield Problem(where, f"upstream {upstream.name}: {path}: {why}")
     yield from _sent_elsewhere(methods, elsewhere, upstreams, known)
     yield from _open_secrets(methods)
+    yield from _nobody_known(methods, known)
     seen: set[tuple[str, str]] = set()
     for method in (*methods, *elsewhere):
         yield from _shown_keys(method, seen)
@@ -117,6 +119,17 @@ def _open_secrets(methods: Sequence[EffectiveMethod]) -> Iterator[Problem]:
                 f"{method.method.full_name}: webhook.secrets: stand in the file itself; ${{NAME}} "
                 "or file:PATH keep them out of there",
             )
+
+
+def _nobody_known(methods: Sequence[EffectiveMethod], identity: Identity) -> Iterator[Problem]:
+    """Yield limits by caller where nobody is known."""
+    told: set[tuple[str, str]] = set()
+    for method in methods:
+        for path, why in limit_doubts(method.policy, identity):
+            where = place_of(origin_of(method.origins, path))
+            if (path, where) not in told:
+                told.add((path, where))
+                yield Problem(where, f"{method.method.full_name}: {path}: {why}")
 
 
 class _Values:

@@ -52,6 +52,9 @@ def for_key(key: str, descriptor: Any, at: str) -> str:
         at: path of the message; "" for the whole file.
     """
     fields = descriptor.fields_by_name
+    above, _, name = at.rpartition(".")
+    if above and name in fields:  # an entry of a map that is called like what it should hold
+        return f"; does {name!r} belong to the entry above it? Then indent it further"
     if key == "enabled" and "disabled" in fields:
         return "; what is on says nothing, what is off says 'disabled: true'"
     for name in _LEVELS:

@@ -189,6 +189,16 @@ def test_an_alias_of_what_holds_it_ends(given: Given) -> None:
     ]
 
 
+def test_what_stands_too_far_to_the_left_is_told_so(given: Given) -> None:
+    (line,) = given.yaml_mistakes(
+        _line("services:", "  a.B:", "  policy:", "    retry: {max_attempts: 2}")
+    )
+    assert line == (
+        "seawall.yaml:4: services.policy.retry: unknown key; does 'policy' belong to the entry "
+        "above it? Then indent it further"
+    )
+
+
 def test_merge_keys_are_refused_by_name(given: Given) -> None:
     (line,) = given.yaml_mistakes("defaults: {method: &m {upstream: a}}\nservices: {x: {<<: *m}}\n")
     assert line.startswith("seawall.yaml:2: services.x: merge keys (<<) are not taken")

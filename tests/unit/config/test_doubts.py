@@ -283,3 +283,21 @@ def test_policies_of_own_services_that_are_off_are_told(given: Given) -> None:
         "not served; admin.enabled turns it on"
     ]
     assert not [one for one in told(given, yaml + "admin: {enabled: true}\n") if "Admin" in one]
+
+
+def test_a_limit_by_caller_where_nobody_is_known_is_told_once(given: Given) -> None:
+    head = "upstreams: {main: {url: http://a}}\n"
+    limits = "rate_limits: {calls: {requests: 9, per: 1s, by: [method, caller]}}"
+    service = f"services:\n  shop.v1.Shop:\n    policy:\n      {limits}\n"
+    (found,) = told(given, head + service)
+    assert "rate_limits.calls.by[1]: nobody's name is known (there are no identity" in found
+    assert ":5: shop.v1.Shop/Get: " in found
+    identity = (
+        "identity: {providers: {p: {api_keys: {keys: [{caller: a, sha256: '"
+        + "0" * 64
+        + "'}]}}}}\n"
+    )
+    assert told(given, head + identity + service) == []
+    off = service + "      auth: {mode: NONE}\n"
+    (found,) = told(given, head + identity + off)
+    assert "(auth.mode is NONE)" in found
