@@ -53,15 +53,15 @@ class CallReaders:
 
     Args:
         owner: returns what tells its caller apart.
-        key: returns its digest, what the upstream is told, and for how long it is held; None
-            for a call without a key. Raises CallError.
+        key: returns its digest, what the upstream is told, for how long it is held, and whether
+            from the end on; None for a call without a key. Raises CallError.
         fingerprint: tells requests apart.
         order: returns what it is ordered by, b"" for nothing.
         kept: keys of metadata that are kept, in lower case.
     """
 
     owner: Callable[[Call], bytes]
-    key: Callable[[Call], tuple[bytes, str, float] | None]
+    key: Callable[[Call], tuple[bytes, str, float, bool] | None]
     fingerprint: Callable[[Call], bytes]
     order: Callable[[Call], bytes] = lambda _call: b""
     kept: frozenset[str] = field(default_factory=frozenset)
@@ -130,6 +130,7 @@ class Acceptor:
             key=key[0] if key is not None else b"",
             fingerprint=readers.fingerprint(call) if key is not None else b"",
             key_held_s=key[2] if key is not None else 0.0,
+            key_stays=key is not None and key[3],
             order_key=readers.order(call),
             max_pending=self._options.max_pending,
             not_before_s=due_in_s,

@@ -23,7 +23,7 @@ from gateway.core.stored import UnreadableError, unpack
 from gateway.operations.naming import name_of
 from gateway.operations.options import OperationOptions
 from gateway.operations.work import progress_of
-from gateway.state.operations import Kept, State
+from gateway.state.operations import NEVER, Kept, State
 
 _TYPE_PREFIX: Final = "type.googleapis.com/"
 _UNKNOWN_CODE: Final = 2
@@ -100,7 +100,7 @@ def _metadata(kept: Kept, options: OperationOptions | None) -> OperationMetadata
     if options is not None:
         told.max_attempts = options.schedule.max_attempts
         told.steps = len(options.steps)
-    if kept.state is State.WAITING:
+    if kept.state is State.WAITING and kept.due_at < NEVER / 2:
         told.next_attempt_time.CopyFrom(_instant(kept.due_at))
     if kept.expires_at:
         told.expire_time.CopyFrom(_instant(kept.expires_at))

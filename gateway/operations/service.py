@@ -3,8 +3,8 @@
 Rules:
 1. Only the caller who began an operation sees it; to everybody else there is none.
 2. Wait returns as the operation stands when it ends, when the time asked for is over, or when the
-   gateway begins to drain: never later than the call's deadline, and after 30 s where neither
-   says anything.
+   gateway begins to drain: never later than the call's deadline, nor than ten minutes, and after
+   30 s where nothing says when.
 3. Cancel ends what waits, and asks what runs to end. Delete is of what has ended.
 4. Pages are newest first. A page token goes on where the page before ended, under the same
    filter.
@@ -22,24 +22,25 @@ from google.protobuf import empty_pb2
 from gateway.core.call import Call, MethodInfo
 from gateway.core.clock import Clock
 from gateway.core.deadline import Expired, Expiry
-from gateway.core.errors import CallError, Origin, Reason, Sent, invalid_request, refused
+from gateway.core.errors import CallError, Origin, Reason, invalid_request, refused
 from gateway.core.events import Events, OperationEnded
 from gateway.core.flight import Landing
 from gateway.core.outcome import failed
 from gateway.core.status import Code
-from gateway.core.stored import UnreadableError, pack, unpack
+from gateway.core.stored import pack
 from gateway.operations.accept import owner_digest
 from gateway.operations.filters import parse_filter
 from gateway.operations.message import OperationMessages
 from gateway.operations.naming import COLLECTION, id_of
-from gateway.operations.workers import cancelled_error
+from gateway.operations.workers import cancelled_error, was_begun
 from gateway.state.operations import OPEN, Kept, OperationQuery, OperationStore
 from gateway.state.records import StoreUnavailable
 
 SERVICE: Final = "google.longrunning.Operations"
 MAX_PAGE: Final = 1000
 _PAGE: Final = 100
-_LONGEST_WAIT_S: Final = 30.0
+_USUAL_WAIT_S: Final = 30.0
+_LONGEST_WAIT_S: Final = 600.0
 _FIRST_LOOK_S: Final = 0.05
 _LAST_LOOK_S: Final = 1.0
 _EARLIER_S: Final = 0.1
@@ -193,10 +194,10 @@ class OperationsService:
         """
         owner, now = self._of(call), self._clock.now()
         asked_s = request.timeout.seconds + request.timeout.nanos / 1e9
-        limit_s = asked_s if request.HasField("timeout") else _LONGEST_WAIT_S
+        limit_s = asked_s if request.HasField("timeout") else _USUAL_WAIT_S
         if limit_s < 0:
             raise invalid_request("the timeout must not be negative", "timeout")
-        until = min(now + limit_s, call.deadline_at - _EARLIER_S)
+        until = min(now + min(limit_s, _LONGEST_WAIT_S), call.deadline_at - _EARLIER_S)
         kept = await self._kept(request.name, owner)
         look_s = _FIRST_LOOK_S
         with suppress(Expired), Expiry(self._clock, until):
@@ -264,15 +265,7 @@ def _id(name: str) -> str:
 
 def _end_of(kept: Kept) -> CallError:
     """Return what one that waited answers, once it is cancelled."""
-    begun = kept.attempts > 0 or bool(kept.progress)
-    if not begun and kept.last_error:
-        try:
-            error = unpack(kept.last_error).outcome.error
-        except UnreadableError:
-            begun = True
-        else:
-            begun = error is not None and error.sent is not Sent.NOT_SENT
-    return cancelled_error(begun=begun)
+    return cancelled_error(begun=was_begun(kept, kept.attempts))
 
 
 def _unknown(name: str) -> CallError:

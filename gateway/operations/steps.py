@@ -6,20 +6,24 @@ Rules:
    every attempt.
 2. What a step answered is kept before the next begins. An attempt goes on behind the last step
    that was kept; after a crash that may be a step which was done, whose key tells.
+   Where what is done are not the first of the steps that are declared by now, nobody knows what
+   is missing: the operation fails and says so.
 3. A step that fails ends the attempt. Steps before it stay done.
 4. The answer is made of the last step's.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final
 
 from gateway.compose.mapping import MessageMapping
 from gateway.compose.part import Entry, EntryOf, Part
 from gateway.core.clock import Clock
+from gateway.core.errors import CallError, Reason, Sent
 from gateway.core.flight import Landing
-from gateway.core.outcome import SUCCESS, Outcome
+from gateway.core.outcome import SUCCESS, Outcome, failed
+from gateway.core.status import Code
 from gateway.operations.options import Step
 from gateway.operations.work import Attempted, Keep, Progress, WorkCall
 
@@ -53,6 +57,8 @@ class Steps:
     async def __call__(self, call: WorkCall, progress: Progress, keep: Keep) -> Attempted:
         """Make the steps behind the last that is done."""
         done = list(progress.steps)
+        if [name for name, _ in done] != [step.name for step in self._steps[: len(done)]]:
+            return Attempted(Landing(failed(_other_steps(done))), progress.pack())
         for step in self._steps[len(done) :]:
             outcome, answer = await self._make(step, call)
             if outcome.error is not None:
@@ -82,3 +88,13 @@ class Steps:
         if entry is None:
             entry = self._entries[step.method] = self._entry_of(step.method)
         return entry
+
+
+def _other_steps(done: Iterable[tuple[str, str]]) -> CallError:
+    return CallError(
+        Code.FAILED_PRECONDITION,
+        Reason.OUTCOME_UNKNOWN,
+        f"its steps {', '.join(repr(name) for name, _ in done)} are done, and they are not the "
+        "first of operation.steps any more: what is left to do nobody knows",
+        sent=Sent.UNKNOWN,
+    )

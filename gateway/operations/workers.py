@@ -33,7 +33,7 @@ from gateway.core.status import Code
 from gateway.core.stored import UnreadableError, pack, unpack
 from gateway.operations.schedule import Next, after, spent
 from gateway.operations.work import Attempted, LostError, Work
-from gateway.state.operations import Claimed, Deferral, OperationStore, Renewal, State
+from gateway.state.operations import Claimed, Deferral, Kept, OperationStore, Renewal, State
 from gateway.state.records import StoreUnavailable
 
 TRIES: Final = 8
@@ -196,7 +196,8 @@ class Workers:
         beat = asyncio.get_running_loop().create_task(self._renew(claimed, task), name="lease")
         try:
             if claimed.kept.cancelling:
-                return await self._cancelled(claimed, begun=claimed.kept.attempts > 1)
+                begun = was_begun(claimed.kept, claimed.kept.attempts - 1)
+                return await self._cancelled(claimed, begun=begun)
             if claimed.kept.attempts > work.options.schedule.max_attempts:
                 return await self._give_up(claimed)
             await self._attempt(claimed, work)
@@ -350,6 +351,24 @@ class Workers:
             except StoreUnavailable as error:
                 await self._clock.sleep(max(error.retry_after_s, _PAUSE_S * 2.0**number))
         return False
+
+
+def was_begun(kept: Kept, attempts: int) -> bool:
+    """Tell whether an operation may have had an effect.
+
+    Args:
+        kept: it.
+        attempts: that counted so far.
+    """
+    if attempts > 0 or kept.progress:
+        return True
+    if not kept.last_error:
+        return False
+    try:
+        error = unpack(kept.last_error).outcome.error
+    except UnreadableError:
+        return True
+    return error is not None and error.sent is not Sent.NOT_SENT
 
 
 def cancelled_error(*, begun: bool) -> CallError:

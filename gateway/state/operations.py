@@ -21,9 +21,12 @@ states, and what changes them:
 Rules:
 1. `accept` returns once the operation is kept; whoever was told its id finds it until it expires.
 2. Of operations with one order key the oldest that has not ended is the only one that is claimed.
+   Those behind it are due NEVER, and so cost nothing to whoever looks for what is due.
 3. Tokens fence, as those of records do (state/records.py).
 4. A key stands for one operation as long as it is held: a second `accept` with it returns the
-   first, or says that the request was another. Among operations of one method.
+   first, or says that the request was another. Among operations of one method. A caller's key is
+   held until the operation has ended and as long again as it says; a window is over when it is.
+   What is deleted, or has expired, is found by nobody, but its key stands until then.
 5. Operations are found by their owner only. What is kept holds no credential.
 6. An operation without an end does not expire.
 7. A store that does not answer in its own time raises `StoreUnavailable`: what was asked may or
@@ -48,6 +51,8 @@ class State(enum.StrEnum):
 
 OPEN: Final = frozenset((State.WAITING, State.RUNNING))
 """States without an end."""
+NEVER: Final = 1e18
+"""An instant that does not come."""
 
 
 class Accepted(NamedTuple):
@@ -63,6 +68,7 @@ class Accepted(NamedTuple):
         key: digest that stands for the call, b"" for none.
         fingerprint: of the request, for `key`.
         key_held_s: how long `key` stands for this one.
+        key_stays: it stands from the end on so long; else from now on.
         order_key: digest of what it is ordered by, b"" for any order.
         max_pending: of the method.
         not_before_s: until it is due.
@@ -78,6 +84,7 @@ class Accepted(NamedTuple):
     key: bytes = b""
     fingerprint: bytes = b""
     key_held_s: float = 0.0
+    key_stays: bool = False
     order_key: bytes = b""
     max_pending: int = 100_000
     not_before_s: float = 0.0
@@ -95,7 +102,7 @@ class Kept(NamedTuple):
         attempts: begun.
         accepted_at: instant.
         changed_at: of the last change but a renewal.
-        due_at: of the next attempt, for WAITING.
+        due_at: of the next attempt, for WAITING; NEVER for one behind others of its order key.
         expires_at: of one that has ended; 0.0 else.
         progress: what `note` and `defer` kept, b"" for nothing.
         last_error: of the last attempt (core/stored.py), b"" for none.

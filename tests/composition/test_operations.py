@@ -20,7 +20,12 @@ from support.works import (
 )
 
 from gateway.core.errors import ConfigError
-from gateway.core.events import CallDeduplicated, OperationAccepted, OperationEnded
+from gateway.core.events import (
+    CallDeduplicated,
+    OperationAccepted,
+    OperationAttempted,
+    OperationEnded,
+)
 
 QUICK = "max_attempts: 3, initial_delay: 0.05s, max_delay: 0.1s"
 PLAIN = f"{{Print: {{operation: {{{QUICK}}}, retry: {{disabled: true}}}}}}"
@@ -485,3 +490,48 @@ async def test_without_the_store_nothing_is_accepted(tmp_path: Path) -> None:
             await Caller(running.channel).begin("a")
         assert reason(refused.value) == "STORE_UNAVAILABLE"
         assert not press.seen
+
+
+async def test_work_that_an_upstream_has_accepted_is_not_told_as_never_sent(
+    tmp_path: Path,
+) -> None:
+    async with press_and_gateway(tmp_path, POLLED.replace("interval: 0.05s", "interval: 60s")) as (
+        press,
+        running,
+    ):
+        press.says(202, location="/jobs/7")
+        caller = Caller(running.channel)
+        name = (await caller.begin("a")).name
+        while not running.of(OperationAttempted):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        await caller.operations.CancelOperation(lro.CancelOperationRequest(name=name))
+        ended = await caller.wait(name)
+        assert "may have had its effect" in ended.error.message
+
+
+async def test_steps_that_were_declared_otherwise_meanwhile_end_it(tmp_path: Path) -> None:
+    slow = STEPS.replace(QUICK, "max_attempts: 9, initial_delay: 1s")
+    async with press_and_gateway(tmp_path, slow) as (press, running):
+        press.answers = [(200, {"id": "t1"}, {}), (503, {}, {})]
+        name = (await Caller(running.channel).begin("a", method=PUBLISH)).name
+        while not running.of(OperationAttempted):
+            await asyncio.sleep(0.01)
+    bound_first = slow.replace(
+        "{method: work.v1.Works/Typeset}, {method: work.v1.Works/Bind}",
+        "{method: work.v1.Works/Bind}, {method: work.v1.Works/Typeset}",
+    )
+    async with press_and_gateway(tmp_path, bound_first) as (press, running):
+        ended = await Caller(running.channel).wait(name)
+        assert "'Typeset' are done, and they are not the first" in ended.error.message
+        assert press.seen == []
+
+
+async def test_a_deleted_operation_is_not_made_again_by_its_key(tmp_path: Path) -> None:
+    async with press_and_gateway(tmp_path, PLAIN) as (press, running):
+        caller = Caller(running.channel)
+        name = (await caller.begin("a", "k1")).name
+        assert page_of(await caller.wait(name)) == "p1"
+        await caller.operations.DeleteOperation(lro.DeleteOperationRequest(name=name))
+        assert page_of(await caller.begin("a", "k1")) == "p1"
+        assert len(press.done) == 1

@@ -63,16 +63,19 @@ def _no_fingerprint(_call: Call) -> bytes:
     return b""
 
 
-def _key_of(once: DeclaredDeduplication) -> Callable[[Call], tuple[bytes, str, float] | None]:
+def _key_of(
+    once: DeclaredDeduplication,
+) -> Callable[[Call], tuple[bytes, str, float, bool] | None]:
     options = once.options
 
-    def key_of(call: Call) -> tuple[bytes, str, float] | None:
+    def key_of(call: Call) -> tuple[bytes, str, float, bool] | None:
         key = once.key_of(call)
         if key is None:
             if options.required:
                 raise key_required(once.metadata)
             return None
-        return key.record, key.header, options.window_s if key.derived else options.retention_s
+        held_s = options.window_s if key.derived else options.retention_s
+        return key.record, key.header, held_s, not key.derived
 
     return key_of
 

@@ -8,13 +8,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.state.durable.moment import NOW
 from gateway.state.durable.schema.operations import OPEN_OPERATIONS
 from gateway.state.durable.schema.operations import operations as _o
-from gateway.state.operations import OPEN, State
+from gateway.state.operations import NEVER, OPEN, State
 
 _id: BindParameter[Any] = bindparam("b_id")
 _token: BindParameter[Any] = bindparam("b_token")
 _OPEN: Final = [state.value for state in OPEN]
 _ENDED: Final = [state.value for state in State if state not in OPEN]
-_NEVER: Final = 1e18
+_order: BindParameter[Any] = bindparam("b_order_key")
+DELETED: Final = b""
+"""The owner of what was deleted and whose key still stands."""
 
 KEPT: Final = (
     _o.c.number,
@@ -40,14 +42,18 @@ _ACCEPTED = {
     "state": State.WAITING.value,
     "token": 0,
     "attempts": 0,
-    "due_at": NOW + bindparam("b_not_before_s"),
+    "due_at": case(
+        (exists().where(_o.c.order_key == _order, _o.c.state.in_(_OPEN)), NEVER),
+        else_=NOW + bindparam("b_not_before_s"),
+    ),
     "accepted_at": NOW,
     "changed_at": NOW,
-    "expires_at": _NEVER,
+    "expires_at": NEVER,
     "key_digest": bindparam("b_key"),
     "key_until": NOW + bindparam("b_key_held_s"),
+    "key_stays": bindparam("b_key_stays"),
     "fingerprint": bindparam("b_fingerprint"),
-    "order_key": bindparam("b_order_key"),
+    "order_key": _order,
     "cancelling": False,
     "header_key": bindparam("b_header_key"),
     "request": bindparam("b_request"),
@@ -62,7 +68,11 @@ INSERT: Final = {
 }
 RELEASE_KEY: Final = (
     update(_o)
-    .where(_o.c.key_digest == bindparam("b_key"), _o.c.key_until <= NOW)
+    .where(
+        _o.c.key_digest == bindparam("b_key"),
+        _o.c.key_until <= NOW,
+        ~_o.c.key_stays | _o.c.state.in_(_ENDED),
+    )
     .values(key_digest=null())
 )
 BY_KEY: Final = select(*KEPT, _o.c.fingerprint).where(_o.c.key_digest == bindparam("b_key"))
@@ -74,10 +84,42 @@ PENDING: Final = select(func.count()).select_from(
     .limit(bindparam("b_limit"))
     .subquery()
 )
-WAITS: Final = select(_o.c.id).where(_o.c.order_key == bindparam("b_order_key"), OPEN_OPERATIONS)
+WAITS: Final = select(_o.c.id).where(_o.c.order_key == _order, OPEN_OPERATIONS)
+ORDER: Final = select(_o.c.order_key).where(_o.c.id == _id)
+_other = _o.alias("other")
+_runs = exists().where(_other.c.order_key == _o.c.order_key, _other.c.state == State.RUNNING.value)
+"""Whether one of the order key is being made."""
+LET_NEXT: Final = (
+    update(_o)
+    .where(
+        _o.c.number
+        == select(func.min(_o.c.number))
+        .where(_o.c.order_key == _order, OPEN_OPERATIONS)
+        .scalar_subquery(),
+        _o.c.state == State.WAITING.value,
+        _o.c.due_at >= NEVER / 2,
+        ~_runs,
+    )
+    .values(due_at=NOW)
+)
+"""The next of an order key is due; asked where one of it does not run any more."""
+_KEY_UNTIL: Final = case(
+    (_o.c.key_stays, NOW + (_o.c.key_until - _o.c.accepted_at)), else_=_o.c.key_until
+)
+_RETAINED_UNTIL: Final = NOW + bindparam("b_retention_s")
+_ENDS: Final = {
+    "changed_at": NOW,
+    "answer": bindparam("b_answer"),
+    "key_until": _KEY_UNTIL,
+    "expires_at": case(
+        (_o.c.key_digest.is_not(None) & (_KEY_UNTIL > _RETAINED_UNTIL), _KEY_UNTIL),
+        else_=_RETAINED_UNTIL,
+    ),
+}
+"""What every end says; a row is there as long as its key stands."""
 
 _earlier = _o.alias("earlier")
-_WORK = (_o.c.request, _o.c.metadata, _o.c.header_key, _o.c.owner)
+_WORK = (_o.c.request, _o.c.metadata, _o.c.header_key, _o.c.owner, _o.c.order_key)
 DUE: Final = (
     select(*KEPT, *_WORK)
     .where(
@@ -85,6 +127,7 @@ DUE: Final = (
         _o.c.due_at <= NOW,
         _o.c.method.in_(bindparam("b_methods", expanding=True)),
         _o.c.order_key.is_(None)
+        | (_o.c.state == State.RUNNING.value)  # it was begun: before it are those tried again
         | ~exists().where(
             _earlier.c.order_key == _o.c.order_key,
             _earlier.c.number < _o.c.number,
@@ -95,6 +138,13 @@ DUE: Final = (
     .limit(bindparam("b_limit"))
     .with_for_update(of=_o, skip_locked=True)
 )
+IN_THE_WAY: Final = select(_o.c.number).where(
+    _o.c.order_key == _order,
+    _o.c.number != bindparam("b_number"),
+    (_o.c.state == State.RUNNING.value)
+    | ((_o.c.number < bindparam("b_before")) & (_o.c.state == State.WAITING.value)),
+)
+"""What of an order key is made, or goes before an operation that waits."""
 CLAIMED: Final = select(*KEPT, *_WORK, _o.c.token).where(
     _o.c.token.in_(bindparam("b_tokens", expanding=True)), _o.c.state == State.RUNNING.value
 )
@@ -118,38 +168,33 @@ DEFER: Final = (
     .values(
         state=State.WAITING.value,
         attempts=_o.c.attempts - bindparam("b_uncounted"),
-        due_at=NOW + bindparam("b_due_in_s"),
+        due_at=case((_o.c.cancelling, NOW), else_=NOW + bindparam("b_due_in_s")),
         changed_at=NOW,
         progress=bindparam("b_progress"),
         last_error=bindparam("b_last_error"),
     )
 )
-END: Final = (
-    update(_o)
-    .where(_mine)
-    .values(
-        state=bindparam("b_state"),
-        changed_at=NOW,
-        expires_at=NOW + bindparam("b_retention_s"),
-        answer=bindparam("b_answer"),
-    )
-)
+END: Final = update(_o).where(_mine).values(state=bindparam("b_state"), **_ENDS)
 FIND: Final = select(*KEPT).order_by(_o.c.number.desc()).limit(bindparam("b_limit"))
 CANCEL_WAITING: Final = (
     update(_o)
     .where(_o.c.id == _id, _o.c.state == State.WAITING.value)
-    .values(
-        state=State.CANCELLED.value,
-        changed_at=NOW,
-        expires_at=NOW + bindparam("b_retention_s"),
-        answer=bindparam("b_answer"),
-        cancelling=True,
-    )
+    .values(state=State.CANCELLED.value, cancelling=True, **_ENDS)
 )
 CANCEL_RUNNING: Final = (
     update(_o)
     .where(_o.c.id == _id, _o.c.state == State.RUNNING.value)
     .values(cancelling=True, changed_at=case((_o.c.cancelling, _o.c.changed_at), else_=NOW))
+)
+HIDE_ENDED: Final = (
+    update(_o)
+    .where(
+        _o.c.id == _id,
+        _o.c.state.in_(_ENDED),
+        _o.c.key_digest.is_not(None),
+        _o.c.key_until > NOW,
+    )
+    .values(owner=DELETED, expires_at=_o.c.key_until)
 )
 DELETE_ENDED: Final = delete(_o).where(_o.c.id == _id, _o.c.state.in_(_ENDED))
 RETRY: Final = (
@@ -159,9 +204,10 @@ RETRY: Final = (
         state=State.WAITING.value,
         attempts=0,
         accepted_at=NOW,
-        due_at=NOW,
+        key_until=_o.c.key_until + (NOW - _o.c.accepted_at),
+        due_at=case((_runs, NEVER), else_=NOW),
         changed_at=NOW,
-        expires_at=_NEVER,
+        expires_at=NEVER,
         answer=b"",
     )
 )

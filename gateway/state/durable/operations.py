@@ -5,7 +5,11 @@ Rules, besides those:
    and the token; one that changed nothing looks whether it holds already, as it does where a
    question was asked twice.
 2. Who claims skips what another claims at the moment, so that workers do not wait for each other.
-3. How many of a method wait is counted once a second in each process, and what it accepts itself
+3. What accepts, ends or cancels operations of one order key does so one after another, before it
+   touches any of them: none is left behind by an end that did not see it. Who claims one looks
+   again whether it is the next, once nobody else changes any; what is being changed is left to
+   the next look.
+4. How many of a method wait is counted once a second in each process, and what it accepts itself
    is added: the bound may be passed by what others accept in that second.
 """
 
@@ -15,6 +19,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from gateway.core.clock import Clock
+from gateway.state.durable import operation_asks as _asks
 from gateway.state.durable import operation_statements as _s
 from gateway.state.durable.schema.operations import operations as _o
 from gateway.state.durable.store import Durable
@@ -32,7 +37,6 @@ from gateway.state.operations import (
 
 _COUNTED_FOR_S: Final = 1.0
 _CANCELLED_KEPT_S: Final = 86_400.0
-_COLUMNS: Final = len(_s.KEPT)
 
 
 class DurableOperations:
@@ -60,6 +64,7 @@ class DurableOperations:
             "b_key": accepted.key or None,
             "b_fingerprint": accepted.fingerprint,
             "b_key_held_s": accepted.key_held_s,
+            "b_key_stays": accepted.key_stays,
             "b_order_key": accepted.order_key or None,
             "b_not_before_s": accepted.not_before_s,
             "b_last_error": accepted.last_error,
@@ -67,7 +72,7 @@ class DurableOperations:
         full = await self._is_full(accepted.method, accepted.max_pending)
 
         def ask(connection: Connection) -> tuple[Acceptance, Kept | None]:
-            return _accept(connection, values, full=full)
+            return _asks.accept(connection, values, full=full)
 
         done, kept = await self._durable.write(ask)
         if done is Acceptance.NEW:
@@ -104,7 +109,7 @@ class DurableOperations:
             return []
 
         def ask(connection: Connection) -> list[Claimed]:
-            return _claim(connection, methods, tokens, lease_s)
+            return _asks.claim(connection, methods, tokens, lease_s)
 
         return await self._durable.write(ask)
 
@@ -156,7 +161,9 @@ class DurableOperations:
         """Make a change; return whether it holds now, by this question or one before."""
 
         def ask(connection: Connection) -> bool:
-            if connection.execute(statement, values).rowcount == 1:
+            with _asks.in_order(connection, values["b_id"]):
+                changed = connection.execute(statement, values).rowcount == 1
+            if changed:
                 return True
             row = connection.execute(_s.BY_ID, {"b_id": values["b_id"]}).first()
             return row is not None and row.token == values["b_token"] and row.state == state.value
@@ -165,12 +172,14 @@ class DurableOperations:
 
     async def get(self, operation: str, owner: bytes | None) -> Kept | None:
         """Return an operation; see `OperationStore`."""
-        return await self._durable.read(lambda connection: _get(connection, operation, owner))
+        return await self._durable.read(lambda connection: _asks.get(connection, operation, owner))
 
     async def find(self, query: OperationQuery) -> list[Kept]:
         """Return operations, newest first; see `OperationStore`."""
         statement = _s.FIND
-        if query.owner is not None:
+        if query.owner is None:
+            statement = statement.where(_o.c.owner != _s.DELETED)
+        else:
             statement = statement.where(_o.c.owner == query.owner)
         if query.method:
             statement = statement.where(_o.c.method == query.method)
@@ -180,7 +189,7 @@ class DurableOperations:
             statement = statement.where(_o.c.number < query.after)
         values = {"b_limit": query.limit}
         return await self._durable.read(
-            lambda connection: [_kept(row) for row in connection.execute(statement, values)]
+            lambda connection: [_asks.kept_of(row) for row in connection.execute(statement, values)]
         )
 
     async def cancel(
@@ -189,15 +198,16 @@ class DurableOperations:
         """Cancel one that waits, and ask one that runs to end; see `OperationStore`."""
 
         def ask(connection: Connection) -> Cancellation | None:
-            before = _get(connection, operation, owner, hold=True)
-            if before is None:
-                return None
-            waits = before.state is State.WAITING
-            values: dict[str, Any] = {"b_id": operation}
-            if waits:
-                values |= {"b_answer": answer_of(before), "b_retention_s": _CANCELLED_KEPT_S}
-            connection.execute(_s.CANCEL_WAITING if waits else _s.CANCEL_RUNNING, values)
-            kept = _get(connection, operation, owner)
+            with _asks.in_order(connection, operation):
+                before = _asks.get(connection, operation, owner, hold=True)
+                if before is None:
+                    return None
+                waits = before.state is State.WAITING
+                values: dict[str, Any] = {"b_id": operation}
+                if waits:
+                    values |= {"b_answer": answer_of(before), "b_retention_s": _CANCELLED_KEPT_S}
+                connection.execute(_s.CANCEL_WAITING if waits else _s.CANCEL_RUNNING, values)
+            kept = _asks.get(connection, operation, owner)
             assert kept is not None
             return Cancellation(kept, ended=waits)
 
@@ -207,9 +217,10 @@ class DurableOperations:
         """Delete one that has ended; see `OperationStore`."""
 
         def ask(connection: Connection) -> Kept | None:
-            kept = _get(connection, operation, owner, hold=True)
-            if kept is not None:
-                connection.execute(_s.DELETE_ENDED, {"b_id": operation})
+            kept = _asks.get(connection, operation, owner, hold=True)
+            values = {"b_id": operation}
+            if kept is not None and connection.execute(_s.HIDE_ENDED, values).rowcount == 0:
+                connection.execute(_s.DELETE_ENDED, values)
             return kept
 
         return await self._durable.write(ask)
@@ -218,7 +229,9 @@ class DurableOperations:
         """Let a dead letter wait for all its attempts again; see `OperationStore`."""
 
         def ask(connection: Connection) -> bool:
-            if connection.execute(_s.RETRY, {"b_id": operation}).rowcount == 1:
+            with _asks.in_order(connection, operation):
+                retried = connection.execute(_s.RETRY, {"b_id": operation}).rowcount == 1
+            if retried:
                 return True
             row = connection.execute(_s.BY_ID, {"b_id": operation}).first()
             return row is not None and row.state == State.WAITING.value and row.attempts == 0
@@ -235,69 +248,3 @@ class DurableOperations:
             return len(numbers)
 
         return await self._durable.write(ask)
-
-
-def _accept(
-    connection: Connection, values: dict[str, Any], *, full: bool
-) -> tuple[Acceptance, Kept | None]:
-    if values["b_key"] is not None:
-        connection.execute(_s.RELEASE_KEY, {"b_key": values["b_key"]})
-        row = connection.execute(_s.BY_KEY, {"b_key": values["b_key"]}).first()
-        if row is not None:
-            return _known(row, values)
-    if full:
-        return Acceptance.FULL, None
-    if connection.execute(_s.INSERT[connection.dialect.name], values).rowcount != 1:
-        # Somebody else was faster with the key, or this question is asked again.
-        row = connection.execute(_s.BY_KEY, {"b_key": values["b_key"]}).first()
-        if row is not None:
-            return _known(row, values)
-    row = connection.execute(_s.BY_ID, {"b_id": values["b_id"]}).one()
-    return Acceptance.NEW, _kept(row)
-
-
-def _known(row: Any, values: dict[str, Any]) -> tuple[Acceptance, Kept | None]:
-    if row.id == values["b_id"]:
-        return Acceptance.NEW, _kept(row)
-    if row.fingerprint != values["b_fingerprint"]:
-        return Acceptance.OTHER_REQUEST, None
-    return Acceptance.KNOWN, _kept(row)
-
-
-def _claim(
-    connection: Connection, methods: Sequence[str], tokens: Sequence[int], lease_s: float
-) -> list[Claimed]:
-    before = connection.execute(_s.CLAIMED, {"b_tokens": list(tokens)}).all()
-    found = [_claimed(row, row.token, row.attempts, died=False) for row in before]
-    free = [token for token in tokens if token not in {row.token for row in before}]
-    values = {"b_methods": list(methods), "b_limit": len(free)}
-    due = connection.execute(_s.DUE, values).all() if free else []
-    for row, token in zip(due, free, strict=False):
-        connection.execute(
-            _s.CLAIM, {"b_number": row.number, "b_token": token, "b_lease_s": lease_s}
-        )
-        died = row.state == State.RUNNING.value
-        found.append(_claimed(row, token, row.attempts + 1, died=died))
-    return found
-
-
-def _claimed(row: Any, token: int, attempts: int, *, died: bool) -> Claimed:
-    kept = _kept(row)._replace(state=State.RUNNING, attempts=attempts)
-    return Claimed(kept, token, row.request, row.metadata, row.header_key, row.owner, died)
-
-
-def _get(
-    connection: Connection, operation: str, owner: bytes | None, *, hold: bool = False
-) -> Kept | None:
-    row = connection.execute(_s.HOLD if hold else _s.BY_ID, {"b_id": operation}).first()
-    if row is None or (owner is not None and row.owner != owner):
-        return None
-    return _kept(row)
-
-
-def _kept(row: Any) -> Kept:
-    kept = Kept(*row[:_COLUMNS])
-    expires_at = 0.0 if kept.state in ("waiting", "running") else kept.expires_at
-    return kept._replace(
-        state=State(kept.state), expires_at=expires_at, cancelling=bool(kept.cancelling)
-    )

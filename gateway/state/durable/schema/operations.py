@@ -1,7 +1,8 @@
 """Durable operations: `gateway.state.operations`.
 
 `due_at` is when a worker may have the operation: its next attempt while it waits, the end of the
-lease while it runs.
+lease while it runs. Where `key_stays`, `key_until` is moved to the same distance from the end once
+there is one.
 """
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -40,6 +42,7 @@ operations = Table(
     Column("expires_at", Double, nullable=False),
     Column("key_digest", LargeBinary, unique=True),
     Column("key_until", Double, nullable=False),
+    Column("key_stays", Boolean, nullable=False, server_default=false()),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("order_key", LargeBinary),
     Column("cancelling", Boolean, nullable=False),
