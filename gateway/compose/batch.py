@@ -13,7 +13,8 @@ Rules:
 4. The answer's items are matched by their keys. A key without an item is NOT_FOUND for those
    that asked for it, and for nobody else. Of two items of one key the first counts; items that
    nobody asked for are left aside.
-5. A bulk call that fails, fails all of its batch, each with that error.
+5. A bulk call that fails, fails all of its batch, each with that error. But one that is refused
+   for what it asks for is made again as single calls: nobody is refused for another one's key.
 6. So many batches may be open or under way; beyond them a call goes alone.
 """
 
@@ -31,10 +32,14 @@ from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.events import BatchSent, CallBatched, Events
 from gateway.core.flight import Flight, FlightCall
 from gateway.core.outcome import SUCCESS, Outcome, failed
-from gateway.core.status import code_for_http
+from gateway.core.status import Code, code_for_http
 
 MAX_BATCHES: Final = 10_000
 _MOST_QUOTED: Final = 100
+_OF_A_KEY: Final = frozenset(
+    (Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.FAILED_PRECONDITION, Code.OUT_OF_RANGE)
+)
+"""Failures that one key of a bulk call may have brought about."""
 _NOT_FOUND: Final = 404
 """What a single read of an item that is not there would be answered."""
 
@@ -141,7 +146,10 @@ class BatchInterceptor:
                 if not wanted[key]:
                     del wanted[key]
             raise
-        if landing.outcome.error is not None:
+        error = landing.outcome.error
+        if error is not None:
+            if not batch.alone and error.code in _OF_A_KEY:
+                return await call_next(call)
             return landing.outcome
         if batch.alone:
             call.attempts = landing.attempts

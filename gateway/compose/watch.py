@@ -13,10 +13,12 @@ Rules:
 4. A failure that no other question would mend (the request's, the caller's) ends the streams of the
    poll; so do `max_failures` in a row. Others are passed over; one answer makes them forgotten.
 5. At most `max_polls` different questions are asked at one time; one more is RESOURCE_EXHAUSTED.
-6. At the end of the process streams end with UNAVAILABLE: they would hold up its drain.
+6. What breaks a poll ends its streams too: nobody waits for what asks no more.
+7. At the end of the process streams end with UNAVAILABLE: they would hold up its drain.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +34,7 @@ from gateway.core.flight import FlightCall
 from gateway.core.outcome import Outcome, failed
 from gateway.core.status import Code
 
+_log = logging.getLogger(__name__)
 _LEAST_TIMEOUT_S: Final = 5.0
 _SPREAD: Final = 0.1
 _FINAL: Final = frozenset(
@@ -85,6 +88,14 @@ class _Poll:
         )
 
     async def _run(self) -> None:
+        try:
+            await self._ask_on()
+        except Exception:
+            _log.exception("a poll of %s failed", self._watch.options.method)
+            text = "the gateway failed; see its log"
+            self.end(CallError(Code.INTERNAL, Reason.INTERNAL, text))
+
+    async def _ask_on(self) -> None:
         watch = self._watch
         failures = 0
         while self.error is None:

@@ -2,7 +2,8 @@
 
 Rules:
 1. At most `concurrency` attempts at one time. Whoever accepts in this process wakes the workers;
-   what others accepted is found within `poll_s`, a quarter more or less at random.
+   what others accepted is found within `poll_s`, a quarter more or less at random. What a question
+   has claimed whose answer did not come is found by the next, which has the same tokens.
 2. A claim has a lease of `lease_s`, renewed each third of it, also after the store did not answer
    once. Who finds that the claim is another's ends its attempt and keeps nothing.
 3. Who is asked to cancel ends the attempt under way. What it did already stays done.
@@ -96,6 +97,8 @@ class Workers:
         self._woken = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._next_due_at = float("inf")
+        self._tokens: list[int] = []
+        """Of a question that got no answer."""
 
     @property
     def running(self) -> int:
@@ -152,9 +155,9 @@ class Workers:
 
     async def _claim(self, free: int) -> int:
         # Not of the injected randomness: no two claims may ever have one token, of any process.
-        tokens = [1 + secrets.randbits(62) for _ in range(free)]
+        self._tokens += [1 + secrets.randbits(62) for _ in range(free - len(self._tokens))]
         asking = asyncio.ensure_future(
-            self._store.claim(tuple(self._works), tokens, lease_s=self._options.lease_s)
+            self._store.claim(tuple(self._works), self._tokens, lease_s=self._options.lease_s)
         )
         try:
             found = await asyncio.shield(asking)
@@ -164,6 +167,7 @@ class Workers:
                 for claimed in await asking:
                     await self._give_back(claimed)
             raise
+        self._tokens = []
         for claimed in found:
             task = asyncio.get_running_loop().create_task(
                 self._work(claimed), name=f"operation {claimed.kept.id}"

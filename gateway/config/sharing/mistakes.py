@@ -14,6 +14,7 @@ from gateway.config.values import KEYS, Mistake, seconds
 from gateway.state.answers import MARK_LIFE_S
 from gateway.transcode.headers import check_header_name
 
+_SET_COOKIE = "set-cookie"
 _MOST_TTL_S = MARK_LIFE_S
 _MOST_WINDOW_S = 60.0
 _LEAST_RETENTION_S = 1.0
@@ -93,10 +94,38 @@ def effective_sharing_mistakes(
                 "the method has side effects; say `option idempotency_level = NO_SIDE_EFFECTS` "
                 "or `idempotency: NO_SIDE_EFFECTS` if it has none",
             )
+    yield from _cookies_shared(policy, origins)
     yield from _cache_fields(policy, request)
     yield from tag_field_mistakes("invalidation.tags", policy.invalidation.tags, request)
     yield from tag_field_mistakes("coalescing.after_write", policy.coalescing.after_write, request)
     yield from _deduplication_fields(policy.deduplication, request)
+
+
+def _cookies_shared(policy: MethodPolicy, origins: Origins) -> Iterator[Mistake]:
+    """Yield headers that are one caller's, of answers that callers share."""
+    shared = [
+        name
+        for name, on in (
+            ("cache.shared", is_cached(policy) and policy.cache.shared),
+            (
+                "coalescing.shared",
+                is_said(origins, "coalescing")
+                and policy.coalescing.shared
+                and not policy.coalescing.disabled,
+            ),
+            ("batch.shared", bool(policy.batch.method) and policy.batch.shared),
+        )
+        if on
+    ]
+    if not shared:
+        return
+    why = f"one caller's cookies would be given to others: {shared[0]} says that answers are theirs"
+    for i, name in enumerate(policy.headers.forward_response):
+        if name.lower() == _SET_COOKIE:
+            yield f"headers.forward_response[{i}]", why
+    for name in policy.headers.response_fields:
+        if name.lower() == _SET_COOKIE:
+            yield f"headers.response_fields.{name}", why
 
 
 def _cache_fields(policy: MethodPolicy, request: Descriptor) -> Iterator[Mistake]:

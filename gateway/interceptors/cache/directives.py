@@ -12,7 +12,7 @@ class Directives(NamedTuple):
     """Seconds; None where nothing is said.
 
     Args:
-        no_store: it must not be kept.
+        no_store: it must not be kept, or depends on what nobody can tell (`vary: *`).
         private: it is for whoever asked.
         no_cache: it must be asked for anew before it is served.
         must_revalidate: it must not be served stale.
@@ -47,7 +47,8 @@ def directives(headers: Mapping[str, str], *, shared: bool) -> Directives:
     if max_age_s is None and "expires" in headers:
         max_age_s = _expires_s(headers)
     return Directives(
-        no_store="no-store" in said,
+        # RFC 9111, 4.1: an answer that depends on everything is nobody else's.
+        no_store="no-store" in said or "*" in headers.get("vary", "").replace(" ", "").split(","),
         private="private" in said,
         no_cache="no-cache" in said,
         must_revalidate="must-revalidate" in said

@@ -159,6 +159,17 @@ async def test_a_bulk_call_that_fails_fails_all_with_its_error() -> None:
     assert {one.error.message for one in asked} == {"upstream 'shop' answered 503"}
 
 
+async def test_nobody_is_refused_for_anothers_key() -> None:
+    refused = failing(Code.INVALID_ARGUMENT, message="upstream 'shop' answered 400: bad id")
+    world = World(lambda _request: refused)
+    asked = [world.ask("a"), world.ask("b"), world.ask("a")]
+    await world.later(0.005)
+    await world.later(0.1)
+    assert [one.owner for one in asked] == ["alone"] * 3
+    assert [call.message.id for call in world.alone] == ["a", "b", "a"]
+    assert world.batch.under_way == 0
+
+
 async def test_as_many_keys_as_fit_are_sent_at_once() -> None:
     world = World(max_keys=3)
     asked = [world.ask(f"o{number}") for number in range(7)]

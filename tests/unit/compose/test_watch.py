@@ -204,6 +204,16 @@ async def test_a_slow_watcher_gets_the_latest_and_holds_nobody_up() -> None:
         await watching.leave()
 
 
+async def test_a_poll_that_breaks_ends_its_streams(caplog: pytest.LogCaptureFixture) -> None:
+    prices = Prices()
+    prices.says = 7  # no text: making the answer raises
+    watching = prices.watch()
+    await until(watching.task.done)
+    assert watching.reason is Reason.INTERNAL
+    assert "a poll of" in caplog.text
+    assert prices.target.polls == 0
+
+
 async def test_more_questions_than_may_be_are_refused() -> None:
     prices = Prices(max_polls=1)
     one = prices.watch()

@@ -267,6 +267,16 @@ def test_within_a_window_equal_calls_are_one_without_a_key(given):
         (READ, "cache: {ttl: 5s, vary: ['a b']}", "cache.vary[0]: "),
         (READ, "cache: {ttl: 5s, ignore_fields: [nope]}", "cache.ignore_fields[0]: 'nope'"),
         (READ, "cache: {ttl: 5s, ignore_fields: [id.x]}", "cache.ignore_fields[0]: 'id.x'"),
+        (
+            READ,
+            "cache: {ttl: 5s, shared: true}, headers: {forward_response: [Set-Cookie]}",
+            "headers.forward_response[0]: one caller's cookies",
+        ),
+        (
+            READ,
+            "coalescing: {shared: true}, headers: {response_fields: {set-cookie: id}}",
+            "headers.response_fields.set-cookie: one caller's cookies",
+        ),
         (READ, "cache: {ttl_by: {OPEN: 1s}}", "cache.ttl_by: cache.ttl_field does not say"),
         (READ, "cache: {ttl: 5s, ttl_field: nope}", "cache.ttl_field: "),
         (READ, "cache: {ttl: 5s, ttl_field: count}", "cache.ttl_field: 'count' must be an enum"),

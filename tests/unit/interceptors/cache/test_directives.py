@@ -31,6 +31,11 @@ def test_cache_control_of_one_caller(text: str, expected: Directives) -> None:
     assert directives({"cache-control": text}, shared=False) == expected
 
 
+@pytest.mark.parametrize(("vary", "kept"), [("*", False), ("accept, *", False), ("accept", True)])
+def test_what_depends_on_everything_is_not_kept(vary: str, kept: bool) -> None:
+    assert directives({"vary": vary}, shared=False).no_store is not kept
+
+
 def test_what_is_for_shared_caches_counts_for_them() -> None:
     said = directives({"cache-control": "max-age=3, s-maxage=9"}, shared=True)
     assert (said.max_age_s, said.must_revalidate) == (9, True)
