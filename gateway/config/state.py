@@ -8,11 +8,13 @@ Rules:
 """
 
 import ipaddress
+import os
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
 from seawall.config.v1.config_pb2 import State
 
+from gateway.config.durable_tls import durable_tls_mistakes
 from gateway.config.values import Mistake, seconds
 from gateway.state.breaker import StoreBreakerOptions
 from gateway.state.durable.url import DurableUrl, PostgresUrl, parse_durable_url
@@ -96,9 +98,13 @@ def state_mistakes(state: State) -> Iterator[Mistake]:
 def _durable_mistakes(state: State) -> Iterator[Mistake]:
     if state.durable:
         try:
-            parse_durable_url(state.durable)
+            url = parse_durable_url(state.durable)
         except ValueError as error:
             yield "durable", str(error)
+        else:
+            if isinstance(url, PostgresUrl):
+                for text in durable_tls_mistakes(url, os.environ):
+                    yield "durable", text
     elif state.HasField("durable"):
         yield "durable", "is empty; leave it out for the default place"
     for name in ("durable_timeout", "cache_timeout"):

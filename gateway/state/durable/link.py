@@ -50,15 +50,26 @@ FAULTS = (
 )
 """What a link raises where its database fails."""
 _PHRASES: tuple[tuple[type[BaseException], str], ...] = (
-    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted (sslrootcert)"),
     (ssl.SSLError, "TLS with it failed"),
     (socket.gaierror, "its name does not resolve"),
     (ConnectionRefusedError, "it refuses connections"),
     (TimeoutError, "it does not answer in time"),
-    (FileNotFoundError, "there is no such folder"),
+    (FileNotFoundError, "a folder or file that its URL names is not there"),
     (PermissionError, "its folder or file may not be used"),
 )
+_NO_TLS = "rejected SSL upgrade"
+"""How the driver says that a server speaks no TLS; it has no class and no number for it."""
+_BY_VERIFY = {
+    9: "its certificate is not valid yet",
+    10: "its certificate has ended",
+    23: "its certificate was revoked (sslcrl)",
+    62: "its certificate is for another name (sslmode=verify-full)",
+    64: "its certificate is for another address (sslmode=verify-full)",
+}
+"""By OpenSSL's X509_V_ERR_…"""
 _BY_SQLSTATE = {
+    "28000": "its pg_hba.conf lets nobody in this way: user, address, or TLS (sslmode, sslcert)",
     "28": "it refuses the credentials",
     "3D": "there is no such database",
     "42501": "it does not permit the user what is needed",
@@ -98,6 +109,10 @@ def phrase(error: BaseException) -> str:
         for code, text in _BY_SQLITE.items():
             if name.startswith(code):
                 return text
+        if isinstance(one, ssl.SSLCertVerificationError) and one.verify_code in _BY_VERIFY:
+            return _BY_VERIFY[one.verify_code]
+        if isinstance(one, ConnectionError) and _NO_TLS in str(one):
+            return "it speaks no TLS, and sslmode asks for it"
     for kind, text in _PHRASES:
         if any(isinstance(one, kind) for one in causes):
             return text

@@ -211,12 +211,6 @@ async def test_a_refusal_is_told_without_secrets(
             assert "wr0ng" not in str(error.value)
 
 
-async def test_a_server_without_tls_is_not_asked_in_the_open(server: PostgresServer) -> None:
-    async with opened(server.database() + "?sslmode=require") as durable:
-        with pytest.raises(StoreUnavailable):
-            await durable.open()
-
-
 async def test_a_server_that_may_only_be_read_is_told(
     server: PostgresServer, durable: Durable
 ) -> None:
