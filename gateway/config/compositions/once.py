@@ -1,6 +1,6 @@
 """Bulk reads and lookups to options, with every mistake in them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from google.protobuf import message_factory
@@ -9,7 +9,7 @@ from seawall.policy.v1.policy_pb2 import DeduplicationPolicy
 
 from gateway.compose.batch import BatchOptions
 from gateway.compose.lookup import KEY, LookupOptions
-from gateway.compose.mapping import compile_mapping, field_of, held_by
+from gateway.compose.mapping import MessageMapping, compile_mapping, field_of, held_by
 from gateway.config.compositions.place import Place
 from gateway.config.values import seconds
 
@@ -44,9 +44,12 @@ def batch_options(place: Place) -> BatchOptions | None:
     items = _field(place, "batch.items", bulk.output_type, said.items)
     if key is None or keys is None or items is None:
         return None
+    if key.message_type is not None:
+        place.add("batch.key", f"{key.full_name} is {held_by(key)}; a key is a single value")
+        return None
     if not keys.is_repeated or held_by(keys, element=True) != held_by(key):
         place.add("batch.keys", f"{keys.full_name} is {held_by(keys)}, not repeated {held_by(key)}")
-    if not items.is_repeated or items.message_type is None:
+    if not held_by(items).startswith("repeated ") or items.message_type is None:  # or a map
         place.add("batch.items", f"{items.full_name} is {held_by(items)}; items are messages")
         return None
     item = items.message_type
@@ -64,7 +67,8 @@ def batch_options(place: Place) -> BatchOptions | None:
             )
     else:
         answer = place.mapping("batch.item", item, single.output_type, {})
-    rest = compile_mapping(single.input_type, bulk.input_type, _shared(single, bulk, said))
+    rest = _explicit(single.input_type, bulk.input_type, _shared(single, bulk, said))
+    place.can_be_sent("batch.method", called, rest)
     if answer is None or item_key is None:
         return None
     return BatchOptions(
@@ -130,8 +134,9 @@ def lookup_options(place: Place) -> LookupOptions | None:
     request = (
         place.mapping(at, own.input_type, other.input_type, fields)
         if fields or not of_key
-        else compile_mapping(own.input_type, other.input_type, _none(own, other))
+        else _explicit(own.input_type, other.input_type, _none(own, other))
     )
+    place.can_be_sent(at, called, request, _filling(other.input_type, of_key))
     response = place.mapping(
         "deduplication.lookup.response",
         other.output_type,
@@ -148,6 +153,17 @@ def lookup_options(place: Place) -> LookupOptions | None:
         is_found=is_found,
         response=response,
     )
+
+
+def _explicit(source: Descriptor, target: Descriptor, fields: dict[str, str]) -> MessageMapping:
+    """Return what takes these fields, and nothing where there are none."""
+    return compile_mapping(source, target, fields) if fields else _filling(target, ())
+
+
+def _filling(target: Descriptor, fields: Iterable[str]) -> MessageMapping:
+    """Return what takes nothing, for a message whose `fields` are filled elsewhere."""
+    new = message_factory.GetMessageClass(target)
+    return MessageMapping(new, (), identity=False, fills=frozenset(fields))
 
 
 def _none(own: Any, other: Any) -> dict[str, str]:

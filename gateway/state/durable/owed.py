@@ -8,7 +8,8 @@ Rules:
    answer was lost is forgotten twice, `AGAIN_S` apart: what the server had in its hands may be
    done after the first.
 2. What cannot be taken back within `GIVE_UP_S` is left to its lease.
-3. At most `MAX_OWED` are owed; what comes beyond is left to its lease too.
+3. At most `MAX_OWED` are owed; what comes beyond is left to its lease too, and so is what comes
+   after the end.
 """
 
 import asyncio
@@ -47,6 +48,7 @@ class Owed:
         self._clock = clock
         self._debts: dict[int, _Debt] = {}
         self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._debts)
@@ -59,7 +61,7 @@ class Owed:
             token: of the claim.
             lost: whether nobody knows if it was made.
         """
-        if len(self._debts) >= MAX_OWED:
+        if self._is_closed or len(self._debts) >= MAX_OWED:
             return
         self._debts[token] = _Debt(key, 2 if lost else 1, self._clock.now())
         if self._task is None:
@@ -67,6 +69,7 @@ class Owed:
 
     async def close(self) -> None:
         """Try once what is due, and leave the rest."""
+        self._is_closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))

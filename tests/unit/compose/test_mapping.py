@@ -1,11 +1,16 @@
 import pytest
 from compose.v1.compose_pb2 import (
     LARGE,
+    Basket,
     BatchRequest,
+    Cart,
     GetRequest,
+    Invoice,
+    Line,
     Order,
     Overview,
     Owner,
+    Row,
     Source,
     Target,
 )
@@ -165,6 +170,82 @@ def test_an_element_without_fields_has_to_be_put_somewhere():
             compile_mapping(ids, GetRequest.DESCRIPTOR, fields)
     with pytest.raises(MappingError, match="Order, not string"):
         compile_mapping(ids, TARGET, {"first": ""})
+
+
+# Lists of messages of two types.
+
+
+def invoiced(source, fields):
+    return compile_mapping(source.DESCRIPTOR, Invoice.DESCRIPTOR, fields).make(source)
+
+
+def test_each_element_of_a_list_is_made_of_its_like():
+    line = Line(
+        id="a", count=0, owner=Owner(name="Ann"), tags=["t", "u"], labels={"x": "y"}, kind="k"
+    )
+    line.parts.add(id="part")
+    made = invoiced(Basket(lines=[line, Line(id="b")]), {"rows": "lines"})
+    first = Row(id="a", count=0, owner=Owner(name="Ann"), tags=["t", "u"], labels={"x": "y"})
+    assert list(made.rows) == [first, Row(id="b")]  # kind and parts hold something else
+    assert [row.HasField("count") for row in made.rows] == [True, False]
+    assert [row.HasField("owner") for row in made.rows] == [True, False]
+
+
+def test_an_element_with_nothing_to_take_is_an_empty_one_at_its_place():
+    made = invoiced(Basket(lines=[Line(), Line(id="b"), Line(kind="k")]), {"rows": "lines"})
+    assert list(made.rows) == [Row(), Row(id="b"), Row()]
+
+
+def test_a_list_may_be_far_in():
+    cart = Cart(basket=Basket(lines=[Line(id="a")]))
+    assert list(invoiced(cart, {"rows": "basket.lines"}).rows) == [Row(id="a")]
+    assert invoiced(Cart(), {"rows": "basket.lines"}) == Invoice()
+    assert invoiced(Basket(), {"rows": "lines"}) == Invoice()
+
+
+def test_a_list_within_an_element_is_taken_too():
+    parts = compile_mapping(Basket.DESCRIPTOR.fields_by_name["lines"], Row.DESCRIPTOR, {
+        "id": "id",
+        "parts": "parts",
+    })  # fmt: skip
+    assert parts.make(Line(id="a", parts=[Line(id="b")])) == Row(id="a", parts=[Row(id="b")])
+
+
+def test_elements_that_are_made_are_not_shared():
+    basket = Basket(lines=[Line(id="a", owner=Owner(name="Ann"), tags=["t"])])
+    made = invoiced(basket, {"rows": "lines"})
+    made.rows[0].owner.name = "changed"
+    made.rows[0].tags.append("changed")
+    assert basket == Basket(lines=[Line(id="a", owner=Owner(name="Ann"), tags=["t"])])
+
+
+def test_without_fields_only_lists_of_one_type_are_taken():
+    mapping = compile_mapping(Line.DESCRIPTOR, Row.DESCRIPTOR, {})
+    assert mapping.make(Line(id="a", parts=[Line(id="b")])) == Row(id="a")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        (
+            {"owners": "lines"},  # nothing in common
+            "compose.v1.Invoice.owners is repeated compose.v1.Owner, and compose.v1.Basket.lines "
+            "is repeated compose.v1.Line",
+        ),
+        ({"row": "lines"}, "Invoice.row is compose.v1.Row, and compose.v1.Basket.lines is repeate"),
+        ({"texts": "lines"}, "Invoice.texts is repeated string, and compose.v1.Basket.lines is re"),
+        ({"rows": "by_id"}, "is repeated compose.v1.Row, and compose.v1.Basket.by_id is map<strin"),
+        ({"by_id": "lines"}, "Invoice.by_id is map<string, compose.v1.Row>, and compose.v1.Basket"),
+        ({"by_id": "by_id"}, "map<string, compose.v1.Row>, and compose.v1.Basket.by_id is map<str"),
+        ({"rows": "lines.parts"}, "Basket.lines is repeated compose.v1.Line, so 'lines.parts' lea"),
+    ],
+)
+def test_lists_that_do_not_fit_are_a_mistake(fields, says):
+    with pytest.raises(MappingError) as raised:
+        compile_mapping(Basket.DESCRIPTOR, Invoice.DESCRIPTOR, fields)
+    ((field, text),) = raised.value.mistakes
+    assert field == next(iter(fields))
+    assert says in text
 
 
 @given(
