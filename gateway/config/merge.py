@@ -10,8 +10,8 @@ Rules:
    its mechanism, and what stands beside it waits. A level more specific still that
    says anything of the mechanism turns it on again, beginning from the built-in
    values.
-4. A mechanism that a level names and says nothing of (`operation: {}`) is spoken of by it: its
-   path with a dot behind it is among the origins.
+4. A mechanism that a level names and says nothing of (`operation: {}`, `operation: {poll: {}}`)
+   is spoken of by it: its path with a dot behind it is among the origins.
 5. Nothing is merged in place: the levels stay as they were, and so does what was
    merged before.
 """
@@ -152,7 +152,8 @@ def _apply_message(
                 target.ClearField("disabled")
                 origins.pop(f"{path}.disabled", None)
     target.SetInParent()
-    if not value.ListFields() and "disabled" in target.DESCRIPTOR.fields_by_name:
+    is_mechanism = "disabled" in target.DESCRIPTOR.fields_by_name or "." in path
+    if not value.ListFields() and is_mechanism:
         # Who writes `operation: {}` has spoken of it: the built-in values hold, by their word.
         merged[1][f"{path}."] = level.origin_of(path)
     _apply(merged, target, value, level, f"{path}.", None)

@@ -149,15 +149,26 @@ def is_composed(method: MethodDescriptor, document: Document) -> bool:
     if service in document.config.services:
         said.append(document.config.services[service].methods.get(method.name))
     return any(
-        policy is not None
-        and (
-            policy.HasField("fan_out")
-            or policy.HasField("scatter")
-            or policy.operation.steps
-            or policy.polling.method
-        )
-        for policy in said
+        _makes_answers(said, kind) for kind in ("fan_out", "scatter", "operation", "polling")
     )
+
+
+def _makes_answers(said: Sequence[policy_pb2.MethodPolicy | None], kind: str) -> bool:
+    """Tell whether one kind of composition is on, once `said` has spoken, general first."""
+    is_on = False
+    for policy in said:
+        if policy is None or not policy.HasField(kind):
+            continue
+        part = getattr(policy, kind)
+        if getattr(part, "disabled", False):
+            is_on = False
+        elif kind == "operation":
+            is_on = is_on or bool(part.steps)
+        elif kind == "polling":
+            is_on = bool(part.method) if part.HasField("method") else is_on
+        else:
+            is_on = True
+    return is_on
 
 
 def _is_served(service: ServiceDescriptor, document: Document) -> bool:

@@ -96,11 +96,14 @@ def _schedule(said: OperationPolicy) -> Schedule:
 
 def _poll(said: OperationPolicy) -> Poll:
     poll, built_in = said.poll, Poll()
+    succeeded = frozenset(one.lower() for one in poll.succeeded)
+    failed = frozenset(one.lower() for one in poll.failed)
     return Poll(
         path=path_parts(poll.path) if poll.path else (),
         interval_s=seconds(poll.interval) or built_in.interval_s,
         state=tuple(poll.state.split(".")) if poll.state else (),
-        succeeded=frozenset(one.lower() for one in poll.succeeded) or built_in.succeeded,
-        failed=frozenset(one.lower() for one in poll.failed) or built_in.failed,
+        # What is said of a state beats what is built in.
+        succeeded=succeeded or built_in.succeeded - failed,
+        failed=failed or built_in.failed - succeeded,
         result=tuple(poll.result.split(".")) if poll.result else (),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
-from seawall.policy.v1.policy_pb2 import MethodPolicy, UpstreamPolicy
+from seawall.policy.v1.policy_pb2 import MethodPolicy, OperationPoll, UpstreamPolicy
 
 from gateway.config.credentials import is_credential
 from gateway.config.merge import Origins
@@ -29,11 +29,6 @@ def operation_mistakes(policy: MethodPolicy) -> Iterator[Mistake]:
         text = getattr(poll, name)
         if text and not KEYS.fullmatch(text):
             yield f"operation.poll.{name}", "must be keys joined by dots"
-    if (poll.succeeded or poll.failed) and not poll.state:
-        yield "operation.poll.state", "must say where these states stand"
-    both = {one.lower() for one in poll.succeeded} & {one.lower() for one in poll.failed}
-    if both:
-        yield "operation.poll.failed", f"{sorted(both)[0]!r} is a success too; one must go"
     names: set[str] = set()
     for i, step in enumerate(said.steps):
         name = step.name or step.method.rpartition("/")[2]
@@ -114,8 +109,20 @@ def _later_mistakes(
         yield "operation.accepted_in", "every call of this method answers with an operation already"
     if said.steps and bound:
         yield "operation.steps", "the method carries google.api.http too; one of the two must go"
+    is_made = policy.HasField("fan_out") or policy.HasField("scatter")
+    if not (said.steps or bound or is_made):  # the file has taken back what the proto said
+        yield "operation.steps", "there are none, and the method carries no google.api.http"
     if said.steps and said.HasField("poll"):
         yield "operation.poll", "is for the method's own binding, and there are steps in its place"
+    yield from _poll_mistakes(said.poll)
+
+
+def _poll_mistakes(poll: OperationPoll) -> Iterator[Mistake]:
+    if (poll.succeeded or poll.failed) and not poll.state:
+        yield "operation.poll.state", "must say where these states stand"
+    both = {one.lower() for one in poll.succeeded} & {one.lower() for one in poll.failed}
+    if both:
+        yield "operation.poll.failed", f"{sorted(both)[0]!r} is a success too; one must go"
 
 
 def _accepted_mistakes(method: MethodDescriptor, name: str) -> Iterator[Mistake]:

@@ -265,3 +265,8 @@ def test_an_empty_list_or_map_within_an_element_is_the_elements_own() -> None:
     merged, _ = merge([_TEMPLATE, Level("method", "", said, emptied=emptied)])
     assert merged.fallback.steps[0].answer == "{}"
     assert merged.errors.rules[0].reason == "A"
+
+
+def test_what_is_named_alone_within_a_mechanism_is_spoken_of() -> None:
+    _, origins = merged(level("method", {"operation": {"poll": {}}}, where="a.proto:9"))
+    assert origins["operation.poll."] == "method (a.proto:9)"
