@@ -7,18 +7,18 @@ Rules:
    It has the time of an interval, five seconds at least, and the credential of who began the
    poll; watchers with another credential have a poll of their own, unless the other method's
    answers are shared.
-3. Whoever comes later gets the latest answer at once. With `on_change` an answer that says the same
-   as the one before is not sent. A watcher that is slower than the answers gets the latest when
-   it can take one, and not those between: nobody is held up, and nothing piles up.
+3. Whoever comes later gets the latest answer at once. With `on_change` nobody is sent what they
+   were sent last. A watcher that is slower than the answers gets the latest when it can take one,
+   and not those between: nobody is held up, and nothing piles up.
 4. A failure that no other question would mend (the request's, the caller's) ends the streams of the
    poll; so do `max_failures` in a row. Others are passed over; one answer makes them forgotten.
-5. At most `max_polls` different questions are asked at one time; one more is RESOURCE_EXHAUSTED.
-6. What breaks a poll ends its streams too: nobody waits for what asks no more.
-7. At the end of the process streams end with UNAVAILABLE: they would hold up its drain.
+   What raises is a fault of the gateway, and raised to every watcher.
+5. At most `max_polls` different questions are asked at one time; one more is RESOURCE_EXHAUSTED. A
+   poll that has ended counts no more, though a slow watcher has yet to hear of it.
+6. At the end of the process streams end with UNAVAILABLE: they would hold up its drain.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
@@ -34,7 +34,6 @@ from gateway.core.flight import FlightCall
 from gateway.core.outcome import Outcome, failed
 from gateway.core.status import Code
 
-_log = logging.getLogger(__name__)
 _LEAST_TIMEOUT_S: Final = 5.0
 _SPREAD: Final = 0.1
 _FINAL: Final = frozenset(
@@ -76,12 +75,13 @@ class WatchOptions:
 class _Poll:
     """One question that is asked again and again."""
 
-    def __init__(self, first: Call, watch: "WatchTarget") -> None:
+    def __init__(self, first: Call, key: Hashable, watch: "WatchTarget") -> None:
         self._first = first
         self._watch = watch
+        self.key = key
         self.latest = b""
         self.version = 0
-        self.error: CallError | None = None
+        self.error: Exception | None = None
         self.watchers: set[asyncio.Event] = set()
         self.task = asyncio.get_running_loop().create_task(
             self._run(), name=f"poll {watch.options.method}"
@@ -89,16 +89,14 @@ class _Poll:
 
     async def _run(self) -> None:
         try:
-            await self._ask_on()
-        except Exception:
-            _log.exception("a poll of %s failed", self._watch.options.method)
-            text = "the gateway failed; see its log"
-            self.end(CallError(Code.INTERNAL, Reason.INTERNAL, text))
+            await self._ask()
+        except Exception as fault:
+            self.end(fault)
 
-    async def _ask_on(self) -> None:
+    async def _ask(self) -> None:
         watch = self._watch
         failures = 0
-        while self.error is None:
+        while True:
             outcome, answer = await watch.ask(self._first)
             error = outcome.error
             if error is None:
@@ -113,9 +111,10 @@ class _Poll:
                     return
             await watch.pause()
 
-    def end(self, error: CallError) -> None:
+    def end(self, error: Exception) -> None:
         """End every stream."""
         self.error = error
+        self._watch.forget(self)
         self.wake()
 
     def wake(self) -> None:
@@ -164,14 +163,14 @@ class WatchTarget:
         """Send what is answered, until the caller leaves or it cannot be asked any more."""
         key = self._key_of(call)
         poll = self._polls.get(key)
-        if poll is None or poll.error is not None:
+        if poll is None:
             if self._is_over:
                 return failed(_draining())
             if len(self._polls) >= self.options.max_polls:
                 error = _too_many(self.options)
                 self._events.emit(CallRefused(call, "polling", error))
                 return failed(error)
-            poll = self._polls[key] = _Poll(call, self)
+            poll = self._polls[key] = _Poll(call, key, self)
         woken = asyncio.Event()
         poll.watchers.add(woken)
         try:
@@ -180,18 +179,26 @@ class WatchTarget:
             poll.watchers.discard(woken)
             if not poll.watchers:
                 poll.task.cancel()
-                if self._polls.get(key) is poll:
-                    del self._polls[key]
+                self.forget(poll)
+
+    def forget(self, poll: _Poll) -> None:
+        """Let nobody join a poll any more."""
+        if self._polls.get(poll.key) is poll:
+            del self._polls[poll.key]
 
     async def _watch(self, call: Call, poll: _Poll, woken: asyncio.Event) -> Outcome:
-        seen = 0
+        seen, sent = 0, None
         while True:
             woken.clear()
             if poll.version > seen:
                 seen = poll.version
-                await call.send(poll.latest)
-            elif poll.error is not None:
+                if poll.latest != sent or not self.options.on_change:
+                    sent = poll.latest
+                    await call.send(sent)
+            elif isinstance(poll.error, CallError):
                 return failed(poll.error)
+            elif poll.error is not None:
+                raise poll.error
             else:
                 await woken.wait()
 
@@ -200,6 +207,7 @@ class WatchTarget:
         self._is_over = True
         for poll in list(self._polls.values()):
             poll.end(_draining())
+            poll.task.cancel()
 
     async def ask(self, first: Call) -> tuple[Outcome, bytes]:
         """Ask once on behalf of a poll; return the outcome, and the watchers' answer."""

@@ -204,16 +204,6 @@ async def test_a_slow_watcher_gets_the_latest_and_holds_nobody_up() -> None:
         await watching.leave()
 
 
-async def test_a_poll_that_breaks_ends_its_streams(caplog: pytest.LogCaptureFixture) -> None:
-    prices = Prices()
-    prices.says = 7  # no text: making the answer raises
-    watching = prices.watch()
-    await until(watching.task.done)
-    assert watching.reason is Reason.INTERNAL
-    assert "a poll of" in caplog.text
-    assert prices.target.polls == 0
-
-
 async def test_more_questions_than_may_be_are_refused() -> None:
     prices = Prices(max_polls=1)
     one = prices.watch()
@@ -239,3 +229,64 @@ async def test_at_the_end_of_the_process_streams_end() -> None:
     late = prices.watch("b")
     await until(late.task.done)
     assert late.reason is Reason.DRAINING
+
+
+async def test_nobody_is_sent_twice_what_they_were_sent_last() -> None:
+    prices = Prices()
+    slow = prices.watch()
+    slow.hold = asyncio.Event()
+    await turns()
+    for price in ("2", "1"):
+        prices.says = price
+        await prices.pass_time(10)
+    slow.hold.set()
+    await turns()
+    assert slow.got == ["1"]
+    prices.says = "3"
+    await prices.pass_time(10)
+    assert slow.got == ["1", "3"]
+    await slow.leave()
+
+
+async def test_a_fault_of_the_gateway_is_raised_to_every_watcher() -> None:
+    prices = Prices()
+    one, two = prices.watch(), prices.watch()
+    await turns()
+    prices.says = "broken \ud800"  # what no message holds
+    await prices.pass_time(10)
+    for watching in (one, two):
+        with pytest.raises(UnicodeEncodeError):
+            await asyncio.wait_for(watching.task, 1)
+    assert prices.target.polls == 0
+
+
+async def test_a_poll_that_has_ended_keeps_no_place_for_a_slow_watcher() -> None:
+    prices = Prices(max_polls=1)
+    slow = prices.watch()
+    slow.hold = asyncio.Event()
+    await turns()
+    prices.says = failure(Code.NOT_FOUND)
+    await prices.pass_time(10)
+    prices.says = "2"
+    other, same = prices.watch("b"), prices.watch("a")
+    await turns()
+    assert other.got == ["2"]
+    assert same.reason is Reason.CONCURRENCY_LIMIT
+    slow.hold.set()
+    await until(slow.task.done)
+    assert slow.reason is Reason.UPSTREAM_STATUS
+    assert prices.target.polls == 1
+    await other.leave()
+
+
+async def test_at_the_end_of_the_process_nothing_is_asked_for_a_slow_watcher() -> None:
+    prices = Prices()
+    slow = prices.watch()
+    slow.hold = asyncio.Event()
+    await turns()
+    prices.target.end()
+    await prices.pass_time(100)
+    assert len(prices.asked) == 1
+    slow.hold.set()
+    await until(slow.task.done)
+    assert slow.reason is Reason.DRAINING
