@@ -352,7 +352,7 @@ class Gateway:
         await self._workers.settled(grace_ends_at)
         await self._workers.end()
         for end in self._around.ending:
-            await end()
+            await end(grace_ends_at)
         await self._close()
 
     async def _close(self) -> None:

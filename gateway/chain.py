@@ -322,7 +322,7 @@ def _turns(said: SerializeOptions, around: Surroundings) -> Turns:
         max_queued=said.max_queued,
         max_keys=said.max_keys,
     )
-    around.ending.append(shared.settled)
+    around.ending.append(lambda _until: shared.settled())
     return shared
 
 

@@ -37,7 +37,8 @@ class Surroundings:
         tickets: keeps turns that processes share, None where there are none.
         turns: by what is serialized together.
         ending_streams: what ends long streams when the process begins to end.
-        ending: what is to be ended when no calls come any more, in its order.
+        ending: what is to be ended when no calls come any more, in its order; each is told until
+            when it has time, in monotonic seconds.
     """
 
     clock: Clock
@@ -56,4 +57,4 @@ class Surroundings:
     tickets: TicketStore | None = None
     turns: dict[str, Turns] = field(default_factory=dict)
     ending_streams: list[Callable[[], None]] = field(default_factory=list)
-    ending: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    ending: list[Callable[[float], Awaitable[None]]] = field(default_factory=list)

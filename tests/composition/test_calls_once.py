@@ -96,6 +96,25 @@ async def test_a_gateway_that_is_killed_leaves_an_outcome_that_is_not_silently_r
         assert ledger.booked == booked
 
 
+async def test_a_drain_waits_for_calls_that_go_on_without_their_callers(tmp_path: Path) -> None:
+    ledger = Ledger()
+    async with ledger.http:
+        args = arguments(tmp_path, ledger)
+        with process(args, tmp_path / "one") as gateway:
+            async with caller_of(gateway) as caller:
+                ledger.gate.clear()
+                assert await caller.charge(timeout_s=0.5) == "DEADLINE_EXCEEDED"
+            gateway.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.5)
+            assert gateway.process.poll() is None
+            ledger.gate.set()
+            assert await asyncio.to_thread(gateway.process.wait, 10) == 0
+        with process(args, tmp_path / "two") as gateway:
+            async with caller_of(gateway) as caller:
+                assert await caller.charge() == "r1 again"
+        assert ledger.booked == ["o1"]
+
+
 async def test_a_hundred_at_once_are_one(tmp_path: Path) -> None:
     ledger = Ledger()
     async with ledger.http:

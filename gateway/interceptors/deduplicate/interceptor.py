@@ -23,11 +23,14 @@ happened (state/records.py has its states, `ending.py` what an end says). Here:
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from gateway.core.call import Call, CallNext
 from gateway.core.clock import Clock, Rng
+from gateway.core.deadline import Expired, Expiry
 from gateway.core.errors import CallError
 from gateway.core.events import CallDeduplicated, CallRefused, Events, RecordUnknown
 from gateway.core.flight import Flight, FlightCall, Landing, deliver
@@ -53,6 +56,7 @@ from gateway.interceptors.deduplicate.options import (
 )
 from gateway.state.records import Record, RecordStore, Standing, StoreUnavailable
 
+_log = logging.getLogger(__name__)
 REPLAYED: Final = ("idempotency-replayed", "true")
 _FIRST_WAIT_S: Final = 0.010
 _LONGEST_WAIT_S: Final = 0.250
@@ -153,10 +157,25 @@ class DeduplicateInterceptor:
             call.goes_on = flight.goes_on and (not key.derived or self._options.replay)
             raise
 
-    async def end(self) -> None:
-        """End what runs without callers, and record how; for the end of the process."""
-        for running in list(self._running.values()):
-            await running.flight.end()
+    async def end(self, until: float) -> None:
+        """Let what runs come to its end; record how, also of what has none in time.
+
+        Args:
+            until: monotonic seconds; for the end of the process.
+        """
+        with suppress(Expired), Expiry(self._clock, until):
+            while self._running:
+                await asyncio.gather(*(one.flight.landed() for one in self._running.values()))
+        cut = [running.flight for running in self._running.values()]
+        for flight in cut:
+            await flight.end()
+        if cut:
+            _log.warning(
+                "the process ends, and with it %d calls of %s that nobody waited for any more; "
+                "what they did is recorded as unknown",
+                len(cut),
+                cut[0].call.method.full_name,
+            )
         await self._claims.settled()
 
     def _aborts(self, key: CallKey) -> bool:

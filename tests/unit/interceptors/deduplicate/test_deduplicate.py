@@ -608,7 +608,7 @@ async def test_an_end_that_can_never_be_recorded_leaves_an_unknown_outcome() -> 
     world.upstream.gate.set()
     for _ in range(100):
         await world.later(3)
-    await world.processes[0].end()
+    await world.processes[0].end(world.clock.now())
     assert asked.answers == [b"receipt 1"]
     world.store.away = False
     again = world.ask(process=1)
@@ -616,16 +616,41 @@ async def test_an_end_that_can_never_be_recorded_leaves_an_unknown_outcome() -> 
     assert again.error.reason is Reason.OUTCOME_UNKNOWN
 
 
-async def test_the_end_of_the_process_ends_detached_calls_and_records_them() -> None:
+async def test_the_end_of_the_process_ends_detached_calls_and_records_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world = World()
     world.upstream.gate.clear()
     gone = world.ask()
     await world.later()
     gone.task.cancel()
     await world.later()
-    await world.processes[0].end()
+    ending = asyncio.ensure_future(world.processes[0].end(world.clock.now() + 30))
+    await world.later(29)
+    assert not ending.done()
+    await world.later(1.1)
+    await ending
     assert world.standing() is Standing.UNKNOWN
     assert world.processes[0].running == 0
+    assert "with it 1 calls of" in caplog.text
+
+
+async def test_the_end_of_the_process_waits_for_detached_calls_that_come_to_an_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.upstream.gate.clear()
+    gone = world.ask()
+    await world.later()
+    gone.task.cancel()
+    await world.later()
+    ending = asyncio.ensure_future(world.processes[0].end(world.clock.now() + 30))
+    await world.later(1)
+    world.upstream.gate.set()
+    await world.later()
+    await ending
+    assert world.standing() is Standing.DONE
+    assert caplog.text == ""
 
 
 # Windows
