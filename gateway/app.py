@@ -315,6 +315,11 @@ class Gateway:
         return [] if self._server is None else [str(one) for one in self._server.addresses]
 
     @property
+    def kept_at(self) -> str:
+        """Where keys and operations are kept, "" where nothing is sure to need that."""
+        return self._stores.records.where
+
+    @property
     def ops_address(self) -> str | None:
         """HOST:PORT of the ops port, None where it is off."""
         return str(self._ops.address) if self._ops is not None else None

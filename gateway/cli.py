@@ -140,9 +140,9 @@ async def run(settings: Settings, loaded: Loaded, log: AccessLog) -> None:
         gc.freeze()
         gc.enable()
         if settings.workers is None:
-            report.serving(loaded, gateway.addresses, gateway.ops_address)
+            report.serving(loaded, gateway.addresses, gateway.ops_address, gateway.kept_at)
         else:
-            report.working(loaded, settings.workers, gateway.ops_address)
+            report.working(loaded, settings.workers, gateway.ops_address, gateway.kept_at)
         await stop.wait()
     finally:
         await gateway.stop()

@@ -54,6 +54,11 @@ class LazyRecords(RecordStore, RecordAdmin):
         self._durable: Durable | None = None
         self._sweeper: Sweeper | None = None
 
+    @property
+    def where(self) -> str:
+        """Where it is, without secrets; "" while it is not loaded."""
+        return "" if self._durable is None else self._durable.shown
+
     async def open(self) -> None:
         """Load and open it; one that is away is opened by a later question."""
         await self._made()

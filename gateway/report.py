@@ -59,8 +59,10 @@ def _warned(loaded: Loaded) -> None:
         print(f"seawall: warning: {problem}", file=sys.stderr)
 
 
-def serving(loaded: Loaded, addresses: Sequence[str], ops_address: str | None) -> None:
-    """Say that calls are taken, where, and who may call."""
+def serving(
+    loaded: Loaded, addresses: Sequence[str], ops_address: str | None, kept_at: str = ""
+) -> None:
+    """Say that calls are taken, where, who may call, and where what they leave is kept."""
     _left_out(loaded)
     _warned(loaded)
     config = loaded.document.config
@@ -70,13 +72,19 @@ def serving(loaded: Loaded, addresses: Sequence[str], ops_address: str | None) -
         print(f"gRPC on {address}{_listener(said[i]) if said else ''}")
     if not config.identity.providers:
         print("callers: not identified (there are no identity.providers)")
+    _kept(kept_at)
     if ops_address is not None:
         print(f"ops on http://{ops_address} (/livez, /readyz, /metrics)")
     sys.stdout.flush()
 
 
-def working(loaded: Loaded, concurrency: int, ops_address: str | None) -> None:
-    """Say what is worked on."""
+def _kept(at: str) -> None:
+    if at:
+        print(f"idempotency keys and operations in {at}")
+
+
+def working(loaded: Loaded, concurrency: int, ops_address: str | None, kept_at: str = "") -> None:
+    """Say what is worked on, and where that is kept."""
     _warned(loaded)
     names = [
         name for name, one in loaded.resolved.compositions.items() if one.operation is not None
@@ -84,6 +92,7 @@ def working(loaded: Loaded, concurrency: int, ops_address: str | None) -> None:
     print(f"seawall {__version__}: worker, {_count(concurrency, 'attempt')} at one time")
     for name in names:
         print(f"operations of {name}")
+    _kept(kept_at)
     if ops_address is not None:
         print(f"ops on http://{ops_address} (/livez, /readyz, /metrics)")
     sys.stdout.flush()

@@ -58,6 +58,8 @@ class Poll:
         succeeded: states, in lower case.
         failed: states, in lower case.
         result: keys that lead to the result.
+        implied: nobody has said that it is: a 202 without a `location` on the same upstream is
+            an answer like any other.
     """
 
     path: Sequence[str] = ()
@@ -66,6 +68,7 @@ class Poll:
     succeeded: frozenset[str] = frozenset(("done", "succeeded", "success", "completed"))
     failed: frozenset[str] = frozenset(("failed", "error", "cancelled"))
     result: Sequence[str] = ()
+    implied: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,8 +4,10 @@ Rules:
 1. The first call is made as every call of the method. What its answer is, is told to the
    operation in an envelope: the end, or where to ask. So it is known again where the answer was
    recorded by the call's key.
-2. It is asked by GET at the path that the policy makes of the 202's JSON, or at its `location`,
-   which must be on the same upstream. A question has the method's retries, breaker and limits.
+2. Without a word of it a 202 is followed where its `location` is on the same upstream, else it is
+   the answer. It is asked by GET at the path that the policy makes of the 202's JSON, or at its
+   `location`, which must be on the same upstream. A question has the method's retries, breaker
+   and limits.
 3. An answer is the end where the declared state says so, or, without one, where it is not 202.
    States that are neither an end nor a failure go on.
 4. A question that fails is asked again after the interval, at least; what the upstream says of
@@ -61,7 +63,7 @@ class AcceptedTarget(UnaryTarget):
             call.answer_headers = answer.headers
             if not 200 <= answer.status < 300:
                 raise self._failure(answer, call)
-            if answer.status == 202:
+            if answer.status == 202 and self._is_followed(answer):
                 told = {"at": self._where(answer), "after": _asked_s(answer)}
                 await call.send(_GOES_ON + json.dumps(told).encode())
             else:
@@ -69,6 +71,15 @@ class AcceptedTarget(UnaryTarget):
         except CallError as error:
             return self._failed(error)
         return SUCCESS
+
+    def _is_followed(self, answer: HttpAnswer) -> bool:
+        """Tell whether a 202 is no answer yet."""
+        if not self._poll.implied:
+            return True
+        try:
+            return bool(_local(answer.headers.get("location", ""), self._origin))
+        except CallError:
+            return False
 
     def _where(self, answer: HttpAnswer) -> str:
         """Return the path and query where the end is asked for.

@@ -404,6 +404,21 @@ async def test_a_location_on_another_host_is_not_asked(tmp_path: Path) -> None:
         assert len(press.seen) == 1
 
 
+async def test_a_202_with_a_location_is_followed_without_a_word_of_it(tmp_path: Path) -> None:
+    async with press_and_gateway(tmp_path, PLAIN) as (press, running):
+        caller = Caller(running.channel)
+        press.says(202, {"id": "is it"}, location="/jobs/7", retry_after="0")
+        press.says(202, {}, retry_after="0")
+        press.says(200, {"id": "p9"})
+        assert page_of(await caller.wait((await caller.begin("a")).name)) == "p9"
+        assert [path for path, _, _ in press.seen] == ["/prints", "/jobs/7", "/jobs/7"]
+        press.says(202, {"id": "p8"})
+        assert page_of(await caller.wait((await caller.begin("b")).name)) == "p8"
+        press.says(202, {"id": "p7"}, location="http://elsewhere.example/jobs/7")
+        assert page_of(await caller.wait((await caller.begin("c")).name)) == "p7"
+        assert len(press.seen) == 5
+
+
 BY_STATE = POLLED.replace(
     "interval: 0.05s",
     'interval: 0.05s, path: "/jobs/{job.id}", state: status, failed: [broken], result: page',

@@ -50,7 +50,7 @@ def operation_options(place: Place) -> OperationOptions | None:
         order_by=said.order_by,
         steps=tuple(steps),
         steps_answer=steps_answer,
-        poll=_poll(said) if said.HasField("poll") else None,
+        poll=_poll(said),
         accepted_in=said.accepted_in,
         response=message_factory.GetMessageClass(answer),
         metadata=OperationMetadata
@@ -94,7 +94,10 @@ def _schedule(said: OperationPolicy) -> Schedule:
     )
 
 
-def _poll(said: OperationPolicy) -> Poll:
+def _poll(said: OperationPolicy) -> Poll | None:
+    if not said.HasField("poll"):
+        # What is kept only while its upstream is away answers as it does at once.
+        return None if said.accepted_in or said.steps else Poll(implied=True)
     poll, built_in = said.poll, Poll()
     succeeded = frozenset(one.lower() for one in poll.succeeded)
     failed = frozenset(one.lower() for one in poll.failed)

@@ -81,7 +81,7 @@ def kept(given: Given, *rpcs: str, yaml: str = STRIPPED) -> OperationOptions:
 def test_an_empty_policy_is_enough(given: Given) -> None:
     options = kept(given, later())
     assert options.schedule == Schedule()
-    assert (options.steps, options.steps_answer, options.poll) == ((), None, None)
+    assert (options.steps, options.steps_answer, options.poll) == ((), None, Poll(implied=True))
     assert (options.order_by, options.accepted_in, options.max_pending) == ("", "", 100_000)
     assert options.response.DESCRIPTOR.full_name == "shop.v1.Item"
     assert options.metadata.DESCRIPTOR.full_name == "seawall.operations.v1.OperationMetadata"
