@@ -11,7 +11,7 @@ Rules:
 Each `_…_doubts` yields (path of a value or a group, why) of one method or upstream.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from seawall.config.v1.config_pb2 import Identity
@@ -23,6 +23,7 @@ from gateway.config.identity import auth_doubts
 from gateway.config.limits.doubts import limit_doubts
 from gateway.config.merge import Origins
 from gateway.config.origins import origin_of, place_of
+from gateway.config.sharing import cached_doubts
 from gateway.config.upstream_credentials import (
     caller_of,
     credential_doubts,
@@ -73,7 +74,8 @@ def doubts(
             yield Problem(where, f"upstream {upstream.name}: {path}: {why}")
     yield from _sent_elsewhere(methods, elsewhere, upstreams, known)
     yield from _open_secrets(methods)
-    yield from _nobody_known(methods, known)
+    for doubt in (lambda policy: limit_doubts(policy, known), cached_doubts):
+        yield from _told_once(methods, doubt)
     seen: set[tuple[str, str]] = set()
     for method in (*methods, *elsewhere):
         yield from _shown_keys(method, seen)
@@ -121,11 +123,13 @@ def _open_secrets(methods: Sequence[EffectiveMethod]) -> Iterator[Problem]:
             )
 
 
-def _nobody_known(methods: Sequence[EffectiveMethod], identity: Identity) -> Iterator[Problem]:
-    """Yield limits by caller where nobody is known."""
+def _told_once(
+    methods: Sequence[EffectiveMethod], doubts_of: Callable[[MethodPolicy], Iterable[Doubt]]
+) -> Iterator[Problem]:
+    """Yield doubts of merged policies, each once for a place."""
     told: set[tuple[str, str]] = set()
     for method in methods:
-        for path, why in limit_doubts(method.policy, identity):
+        for path, why in doubts_of(method.policy):
             where = place_of(origin_of(method.origins, path))
             if (path, where) not in told:
                 told.add((path, where))

@@ -112,6 +112,13 @@ def bind_methods(
                 bound.append(BoundMethod(method, where, ()))
                 continue
             if rule is None:
+                if (asked := _asks_nothing(method, document)) is not None:
+                    problems.add(
+                        asked,
+                        f"{method_name(method)}: polling.method: must be said: which method is "
+                        "asked",
+                    )
+                    continue
                 left_out.append(
                     Problem(where, f"{method_name(method)}: carries no google.api.http")
                 )
@@ -151,6 +158,19 @@ def is_composed(method: MethodDescriptor, document: Document) -> bool:
     return any(
         _makes_answers(said, kind) for kind in ("fan_out", "scatter", "operation", "polling")
     )
+
+
+def _asks_nothing(method: MethodDescriptor, document: Document) -> str | None:
+    """Return where the configuration polls for a method without saying what, None for nowhere."""
+    service = method.containing_service.full_name
+    if service not in document.config.services:
+        return None
+    said = document.config.services[service].methods.get(method.name)
+    if said is None or not said.HasField("polling"):
+        return None
+    if said.polling.disabled or said.polling.HasField("method"):
+        return None
+    return document.where(f"services.{service}.methods.{method.name}.polling")
 
 
 def _makes_answers(said: Sequence[policy_pb2.MethodPolicy | None], kind: str) -> bool:

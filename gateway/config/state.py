@@ -17,7 +17,7 @@ from seawall.config.v1.config_pb2 import State
 from gateway.config.durable_tls import durable_tls_mistakes
 from gateway.config.values import Mistake, seconds
 from gateway.state.breaker import StoreBreakerOptions
-from gateway.state.durable.url import DurableUrl, PostgresUrl, parse_durable_url
+from gateway.state.durable.url import DurableUrl, PostgresUrl, SqliteUrl, parse_durable_url
 from gateway.state.redis_url import RedisUrl, parse_redis_url
 
 MAY_BE_FILE = frozenset(("seawall.config.v1.State.shared", "seawall.config.v1.State.durable"))
@@ -148,6 +148,11 @@ def state_doubts(state: State, referenced: Set[str] = frozenset()) -> Iterator[M
 
 def _durable_doubts(state: State, referenced: Set[str]) -> Iterator[Mistake]:
     durable = state_options(state).durable
+    if isinstance(durable, SqliteUrl) and not durable.path.parent.is_dir():
+        yield (
+            "durable",
+            "the folder of its file is not there yet; it is needed before the first call",
+        )
     if not isinstance(durable, PostgresUrl) or not durable.password:
         return
     if state.durable not in referenced:

@@ -259,7 +259,10 @@ class OperationsService:
 def _id(name: str) -> str:
     operation = id_of(name)
     if operation is None:
-        raise invalid_request("the name must be that of an operation: operations/…", "name")
+        raise invalid_request(
+            "the name is no operation's: 'operations/' and the 26 letters and digits of one",
+            "name",
+        )
     return operation
 
 

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.compose.mapping import MappingError, MessageMapping, compile_mapping
 from gateway.config.checks import seconds
 from gateway.config.effective import EffectiveMethod
-from gateway.config.origins import origin_of
+from gateway.config.origins import origin_of, where_said
 from gateway.config.problems import Problems
 from gateway.config.schema import Schema
 from gateway.config.services import method_name
@@ -73,10 +73,8 @@ class Place:
             path: of the field of the policy.
             text: what is wrong.
         """
-        said = self.origin(path)
-        name = self.effective.method.full_name
-        sentence = f"{name}: {path}: {text}" + (f" ({said})" if said else "")
-        self._problems.add(self.effective.where, sentence)
+        where = where_said(self.effective.origins, path, self.effective.where)
+        self._problems.add(where, f"{self.effective.method.full_name}: {path}: {text}")
 
     def origin(self, path: str) -> str:
         """Return who said what stands at a path of the policy, "" where that is not known."""

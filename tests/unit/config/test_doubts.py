@@ -301,3 +301,9 @@ def test_a_limit_by_caller_where_nobody_is_known_is_told_once(given: Given) -> N
     off = service + "      auth: {mode: NONE}\n"
     (found,) = told(given, head + identity + off)
     assert "(auth.mode is NONE)" in found
+
+
+def test_a_cache_that_keeps_nothing_is_told_at_its_line(given: Given) -> None:
+    (found,) = of_method(given, "Get", "{cache: {tags: [items]}}")
+    assert "cache.tags: has no effect: cache.ttl is not said" in found
+    assert found.startswith("seawall.yaml:")

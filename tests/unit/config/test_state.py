@@ -91,3 +91,9 @@ def test_a_timeout_of_nothing_is_doubted() -> None:
 def test_the_url_may_be_in_a_file() -> None:
     field = State.DESCRIPTOR.fields_by_name["shared"]
     assert field.full_name in MAY_BE_FILE
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    away = State(durable=f"sqlite:///{tmp_path}/nowhere/seawall.db")
+    assert [path for path, _ in state_doubts(away)] == ["durable"]
+    assert list(state_doubts(State(durable=f"sqlite:///{tmp_path}/seawall.db"))) == []

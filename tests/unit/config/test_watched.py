@@ -192,3 +192,13 @@ def test_every_mistake_is_told(given: Given) -> None:
         "polling.request.name",
         "polling.response.nam",
     ]
+
+
+def test_a_file_that_polls_says_what_is_asked(given: Given) -> None:
+    (line,) = given.mistakes(
+        "service A {\n" + get("Get") + "  rpc Watch(Item) returns (stream Item);\n}\n",
+        "services: {shop.v1.A: {methods: {Watch: {polling: {interval: 2s}}}}}\n",
+    )
+    assert line == (
+        "seawall.yaml:1: shop.v1.A/Watch: polling.method: must be said: which method is asked"
+    )
