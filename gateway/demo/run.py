@@ -7,6 +7,7 @@ Rules:
 3. Ctrl-C reaches this process only; the downstream, in a session of its own,
    answers to the end of the drain.
 4. A downstream that ends by itself ends the demo.
+5. What is kept (idempotency keys) is kept as long as the demo runs, and nowhere else.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gateway import report
 from gateway.app import Gateway, Settings, load
@@ -110,6 +112,18 @@ async def run(listen: str | None, ops_listen: str | None, seed: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _on_signal, stop, number)
+    with TemporaryDirectory(prefix="seawall-demo-") as folder:
+        await _serve(listen, ops_listen, seed, folder, clock, stop)
+
+
+async def _serve(
+    listen: str | None,
+    ops_listen: str | None,
+    seed: int,
+    folder: str,
+    clock: Clock,
+    stop: asyncio.Event,
+) -> None:
     async with downstream(seed, clock) as panel:
         settings = Settings(
             config=_CONFIG,
@@ -118,10 +132,11 @@ async def run(listen: str | None, ops_listen: str | None, seed: int) -> None:
             flags=Flags((), dict.fromkeys(_UPSTREAMS, panel.url)),
         )
         loaded = load(settings)
+        loaded.document.config.state.durable = f"sqlite:///{folder}/seawall.db"
         gateway = Gateway(settings, loaded, listeners=[AccessLog()], clock=clock)
         await gateway.start()
         try:
-            report.serving(loaded, gateway.addresses, gateway.ops_address)
+            report.serving(loaded, gateway.addresses, gateway.ops_address, gateway.kept_at)
             print(banner(gateway.address, panel.url), flush=True)
             how = await _first(stop, panel)
         finally:

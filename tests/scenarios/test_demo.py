@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
-from panel.v1 import orders_pb2, orders_pb2_grpc
+from panel.v1 import orders_pb2, orders_pb2_grpc, tickets_pb2, tickets_pb2_grpc
 from scenarios.downstreams import Downstream
 from seawall_client.failure import read_failure
 from support.gateways import seawall_process
@@ -210,6 +210,26 @@ def test_a_signal_ends_it_with_status_0_and_leaves_no_process(number: signal.Sig
         status, errors = ended_whole(process)
     assert status == 0
     assert "Traceback" not in errors
+
+
+def test_what_is_kept_is_gone_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, folder in (("HOME", "home"), ("XDG_STATE_HOME", "state"), ("TMPDIR", "tmp")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    with started() as (process, demo):
+        shown = [line for line in demo.lines if line.startswith("idempotency keys")]
+        assert all(f"{tmp_path}/tmp/seawall-demo-" in line for line in shown)
+        with grpc.insecure_channel(demo.address) as channel:
+            stub = tickets_pb2_grpc.TicketServiceStub(channel)
+            reply = tickets_pb2.ReplyToTicketRequest(ticket_id="tic-1", text="hello")
+            with suppress(grpc.RpcError):
+                stub.ReplyToTicket(reply, metadata=(("idempotency-key", "k1"),), timeout=10)
+        assert list((tmp_path / "tmp").glob("seawall-demo-*/seawall.db"))
+        process.send_signal(signal.SIGTERM)
+        assert ended_whole(process)[0] == 0
+    assert not list((tmp_path / "tmp").glob("seawall-demo-*"))
+    assert not list((tmp_path / "home").rglob("seawall*"))
+    assert not list((tmp_path / "state").rglob("seawall*"))
 
 
 def test_ctrl_c_lets_a_call_in_flight_end_well() -> None:
