@@ -105,7 +105,7 @@ async def test_what_the_function_tells_some_slows_them_all(
     refusals = 40
     functions.set_faults({"path": USERS, "status": 429, "retry_after_s": 5, "count": refusals})
     calls = [
-        asyncio.ensure_future(get(running, "shop", f"shop-{number}").code())
+        asyncio.ensure_future(failure_of(get(running, "shop", f"nobody-{number}")))
         for number in range(1, refusals + 1)
     ]
     while not running.of(PacingChanged):
@@ -125,3 +125,9 @@ async def test_what_the_function_tells_some_slows_them_all(
         if all(call.done() for call in (*calls, *others)):
             break
     assert {await call for call in others} == {grpc.StatusCode.OK}
+    # Some of those that were refused came again at that pace; the others were told when to.
+    ends = [await call for call in calls]
+    refused = [end for end in ends if end.code != grpc.StatusCode.NOT_FOUND]
+    assert 0 < len(refused) < refusals
+    assert {end.code for end in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert all(end.retry_delay_s for end in refused)

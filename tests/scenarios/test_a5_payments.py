@@ -181,6 +181,28 @@ async def test_a_gateway_that_is_killed_and_a_retry_by_another_charge_once(
     assert booked(functions, method) == ["ord-7"]
 
 
+@ALL
+async def test_a_retry_by_another_gateway_while_the_first_is_at_work_charges_once(
+    method: str, functions: Downstream, tmp_path: Path
+) -> None:
+    functions.set_faults({"verb": "POST", "path": PATHS[method], "latency_s": 1.0, "count": 1})
+    urls = dict.fromkeys(PANEL_UPSTREAMS, functions.url)
+    state = durable(tmp_path)
+    config = f"{state}\n{callers(root='admin')}\n{ANYBODY}\n"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    async with (
+        gateway_over("panel", urls, tmp_path / "one", config=config) as one,
+        gateway_over("panel", urls, tmp_path / "two", config=config) as two,
+    ):
+        first = asyncio.ensure_future(pay(one.channel, method, timeout_s=10))
+        await eventually(lambda: functions.stats()["concurrency"]["current"] == 1)
+        second = pay(two.channel, method, timeout_s=10)
+        assert await second == await first
+        assert dict(await second.trailing_metadata())["idempotency-replayed"] == "true"
+    assert booked(functions, method) == ["ord-7"]
+
+
 async def test_payments_are_listed(running: Running) -> None:
     await pay(running.channel, CARD)
     stub = payments_pb2_grpc.PaymentServiceStub(running.channel)

@@ -1,6 +1,8 @@
 """Row B2, its other half: an event is delivered once in a day, however often its sender sends it,
 and whatever is started anew meanwhile; what was not delivered is not lost."""
 
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -12,9 +14,9 @@ from commerce.v1 import webhooks_pb2, webhooks_pb2_grpc
 from fakes.clock import FakeClock, FakeRng
 from scenarios.answers import metadata, told
 from scenarios.downstreams import Downstream
-from scenarios.gateways import gateway_over, through_backoffs
+from scenarios.gateways import descriptors, gateway_over, through_backoffs
 from scenarios.shop import PAYMENTS, config, event, request, stripe
-from support.gateways import Running
+from support.gateways import Running, seawall_process
 
 DELIVERED = f"POST {PAYMENTS}"
 HOUR_S = 3600.0
@@ -72,6 +74,30 @@ async def test_it_is_known_across_a_restart(
     clock.advance(HOUR_S)
     async with serving(commerce, clock, tmp_path) as running:
         await deliver(running, clock, event())
+    assert commerce.seen(DELIVERED) == 1
+
+
+async def test_it_is_known_to_a_gateway_that_takes_the_place_of_a_killed_one(
+    commerce: Downstream, tmp_path: Path
+) -> None:
+    settings = tmp_path / "seawall.yaml"
+    settings.write_text(f"descriptor_set: {descriptors('commerce')}\n{config(tmp_path)}")
+    arguments = ("--config", str(settings), f"--upstream=shop={commerce.url}")
+    answers = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        with seawall_process(
+            *arguments, f"--upstream=mailer={commerce.url}", tmp_path=tmp_path / name
+        ) as gateway:
+            async with grpc.aio.insecure_channel(gateway.address) as channel:
+                webhooks = webhooks_pb2_grpc.WebhookServiceStub(channel)
+                signed = stripe(event(), time.time())
+                call = webhooks.Deliver(request(event()), metadata=signed, timeout=20)
+                answers.append(await call)
+                assert ("idempotency-replayed" in await metadata(call)) is (name == "two")
+            gateway.process.send_signal(signal.SIGKILL)
+            gateway.process.wait()
+    assert answers[0] == answers[1]
     assert commerce.seen(DELIVERED) == 1
 
 

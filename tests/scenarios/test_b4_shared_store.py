@@ -159,6 +159,44 @@ async def test_what_needs_the_database_fails_closed_and_soon_at_once(
     assert await shop.health("seawall.store.durable") == SERVING
 
 
+async def test_stores_that_die_during_calls_and_come_back_are_used_again(
+    shop: Shop, commerce: Downstream
+) -> None:
+    assert (await shop.look(), (await shop.send("warm-up")).send_id) == ("fresh", "snd-1")
+    commerce.set_faults({"latency_s": 1.0})
+    reads = [asyncio.ensure_future(shop.look(f"k{n}")) for n in range(5)]
+    sends = [asyncio.ensure_future(shop.send(f"k{n}").code()) for n in range(5)]
+    await asyncio.sleep(0.5)
+    shop.redis.kill()
+    shop.database.kill()
+    # What was under way is answered, though neither answer can be kept.
+    assert await asyncio.gather(*reads) == ["fresh"] * 5
+    assert set(await asyncio.gather(*sends)) == {grpc.StatusCode.OK}
+    commerce.set_faults()
+    for number in range(FAILURES + 1):
+        assert await shop.look(f"d{number}") == "fresh"
+        failure = await failure_of(shop.send(f"d{number}"))
+        assert (failure.code, failure.reason) == (
+            grpc.StatusCode.UNAVAILABLE,
+            "STORE_UNAVAILABLE",
+        )
+        assert commerce.stats()["requests"].get(f"POST /campaigns/d{number}/sends") is None
+    assert (shop.told("cache")[-1], shop.told("durable")[-1]) == (False, False)
+    shop.redis.start()
+    shop.database.start()
+
+    async def back() -> bool:
+        sent: grpc.StatusCode = await shop.send("after-it").code()
+        return await shop.look("d0") == "cached" and sent is not grpc.StatusCode.UNAVAILABLE
+
+    await settled(back, within_s=90)
+    assert commerce.seen("POST /campaigns/after-it/sends") == 1
+    assert (shop.told("cache")[-1], shop.told("durable")[-1]) == (True, True)
+    for number in range(5):  # what was sent while the store died is not sent again
+        await shop.send(f"k{number}").code()
+        assert commerce.seen(f"POST /campaigns/k{number}/sends") == 1
+
+
 async def test_a_gateway_starts_while_both_are_away_and_says_so(
     commerce: Downstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
