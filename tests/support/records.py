@@ -20,6 +20,8 @@ class Kept:
     lease_until: float
     kept_until: float
     answer: bytes = b""
+    again: bool = False
+    """Claimed after nobody knew what became of the claim before."""
 
 
 class ModelRecords:
@@ -108,9 +110,12 @@ class ModelRecords:
 
     async def forget(self, key: bytes, token: int) -> bool:
         self._now("forget")
-        if self._held(key, token, Standing.CLAIMED, Standing.UNKNOWN) is None:
+        if (one := self._held(key, token, Standing.CLAIMED, Standing.UNKNOWN)) is None:
             return False
-        del self.kept[key]
+        if one.again:
+            one.standing = Standing.UNKNOWN
+        else:
+            del self.kept[key]
         self._told()
         return True
 
@@ -128,5 +133,6 @@ class ModelRecords:
             return False
         one.standing, one.token, one.lease_until = Standing.CLAIMED, another, now + lease_s
         one.kept_until = max(one.kept_until, one.lease_until)
+        one.again = True
         self._told()
         return True
