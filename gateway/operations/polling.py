@@ -3,7 +3,8 @@
 Rules:
 1. The first call is made as every call of the method. What its answer is, is told to the
    operation in an envelope: the end, or where to ask. So it is known again where the answer was
-   recorded by the call's key.
+   recorded by the call's key. An answer without an envelope is the end: it was looked up, or an
+   operator has said it. No message begins like an envelope.
 2. Without a word of it a 202 is followed where its `location` is on the same upstream, else it is
    the answer. It is asked by GET at the path that the policy makes of the 202's JSON, or at its
    `location`, which must be on the same upstream. A question has the method's retries, breaker
@@ -184,14 +185,15 @@ class PolledCall:
             call.added_headers = None
             call.repeatable = True
             outcome = await self._ask(call)
-        landing = Landing(outcome, call.answer[1:], (), call.attempts)
+        goes_on = call.answer[:1] == _GOES_ON
+        landing = Landing(outcome, call.answer.removeprefix(_END), (), call.attempts)
         if outcome.error is not None:
             if not progress.poll or _is_final(outcome.error):
                 return Attempted(landing, progress.pack())
             asked_s = min(outcome.error.retry_after_s or 0.0, _LONGEST_ASKED_S)
             again_in_s = max(self._poll.interval_s, asked_s)
             return Attempted(landing, progress.pack(), again_in_s)
-        if call.answer[:1] == _END:
+        if not goes_on:
             return Attempted(landing)
         told = json.loads(call.answer[1:])
         again_in_s = self._poll.interval_s if told["after"] is None else told["after"]

@@ -550,3 +550,16 @@ async def test_a_deleted_operation_is_not_made_again_by_its_key(tmp_path: Path) 
         await caller.operations.DeleteOperation(lro.DeleteOperationRequest(name=name))
         assert page_of(await caller.begin("a", "k1")) == "p1"
         assert len(press.done) == 1
+
+
+async def test_what_was_looked_up_is_the_end(tmp_path: Path) -> None:
+    policy = (
+        f"{{Print: {{operation: {{{QUICK}}}, retry: {{disabled: true}}, "
+        "deduplication: {on_unknown: LOOKUP, lookup: {method: work.v1.Works/Find}}}}"
+    )
+    async with press_and_gateway(tmp_path, policy) as (press, running):
+        press.says(500)
+        press.done.append(("/prints", "a"))  # it was done, and the answer was lost
+        ended = await Caller(running.channel).wait((await Caller(running.channel).begin("a")).name)
+        assert page_of(ended) == "of-a"
+        assert [path for path, _, _ in press.seen] == ["/prints", "/prints/a"]
