@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seawall.config.v1.config_pb2 import GatewayConfig
 
@@ -25,6 +26,7 @@ from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
 from gateway.config.sharing import keeps_answers, keeps_records
 from gateway.config.state import state_options
+from gateway.config.tracing import tracing_options
 from gateway.core.clock import Clock, Rng, SystemClock, system_rng
 from gateway.core.errors import ConfigError, Problem
 from gateway.core.events import Events, Listener
@@ -52,6 +54,10 @@ from gateway.telemetry.metrics import Metrics
 from gateway.upstream import Upstream
 
 DEFAULT_OPS_LISTEN = "127.0.0.1:9464"
+
+if TYPE_CHECKING:
+    from gateway.ingress.tracing import TracedHandlers
+    from gateway.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,7 +199,9 @@ class Gateway:
         metrics = Metrics(lambda: gate.inside, self.upstream_states)
         served = list(dict.fromkeys(one.method.service for one in loaded.resolved.methods))
         health = Health(served)
-        self._events = Events((metrics, health.note, *listeners))
+        self._tracing = _tracing(loaded.document, self._clock)
+        traced = () if self._tracing is None else (self._tracing,)
+        self._events = Events((metrics, health.note, *listeners, *traced))
         guard = overload_guard(config)
         self._sampler = (
             None
@@ -224,6 +232,7 @@ class Gateway:
             records=self._stores.records,
             operations=self._stores.operations,
             tickets=self._stores.tickets,
+            traced=self._tracing is not None,
             **self._edge.surroundings(),
         )
         self._upstreams: dict[str, Upstream] = {}
@@ -286,7 +295,7 @@ class Gateway:
                     wait_s=seconds(config.drain.wait),
                     grace_s=self._grace_s,
                 ),
-                partial(handler_for, self.dispatch, gate, self._clock, unserved),
+                partial(handler_for, self.dispatch, gate, self._clock, unserved, self._handlers()),
                 gate,
                 health,
                 end_streams,
@@ -299,6 +308,15 @@ class Gateway:
             if ops_listen is not None
             else None
         )
+
+    def _handlers(self) -> "TracedHandlers | None":
+        """Return what traces calls, None where none are."""
+        if self._tracing is None:
+            return None
+        from gateway.ingress.tracing import Sampler, TracedHandlers
+
+        sampler = Sampler(self._tracing.sample_ratio, self._rng)
+        return TracedHandlers(self._tracing.tracer, sampler)
 
     def upstream_states(self) -> list[UpstreamState]:
         """Return the state of each upstream now."""
@@ -367,8 +385,20 @@ class Gateway:
             await self._sampler.stop()
         await self._edge.stop()
         await self._stores.stop()
+        if self._tracing is not None:
+            await self._tracing.close()
         for upstream in self._upstreams.values():
             await upstream.close()
+
+
+def _tracing(document: Document, clock: Clock) -> "Tracing | None":
+    options = tracing_options(document.config.tracing, document.folder)
+    if options is None:
+        return None
+    # OpenTelemetry is loaded where it is used: that takes a tenth of a second.
+    from gateway.telemetry.tracing import Tracing
+
+    return Tracing(options, clock)
 
 
 def _workers(config: GatewayConfig, settings: Settings) -> int:

@@ -23,7 +23,7 @@ from gateway.core.call import Call, Interceptor, MethodInfo, Target
 from gateway.core.catalog import ErrorNames
 from gateway.interceptors.access import AccessInterceptor
 from gateway.interceptors.arrival import ArrivalInterceptor
-from gateway.interceptors.attempt import AttemptInterceptor
+from gateway.interceptors.attempt import AttemptInterceptor, TracedAttemptInterceptor
 from gateway.interceptors.auth import AuthInterceptor, AuthOptions, Mode
 from gateway.interceptors.breaker import BreakerCheckInterceptor, BreakerPermitInterceptor
 from gateway.interceptors.cache import CacheInterceptor, InvalidateInterceptor
@@ -351,7 +351,8 @@ def attempt_interceptors(
     if upstream.chooses:
         found.append(EndpointInterceptor(upstream.endpoints, upstream.name, clock, events))
     found += [BreakerPermitInterceptor(one, clock, events) for one in breakers]
-    found.append(AttemptInterceptor(options.attempt, clock, events))
+    attempt = TracedAttemptInterceptor if around.traced else AttemptInterceptor
+    found.append(attempt(options.attempt, clock, events))
     return found
 
 

@@ -36,6 +36,7 @@ class Surroundings:
         operations: keeps calls that are made later, None where there are none.
         tickets: keeps turns that processes share, None where there are none.
         turns: by what is serialized together.
+        traced: whether calls may be traced.
         ending_streams: what ends long streams when the process begins to end.
         ending: what is to be ended when no calls come any more, in its order; each is told until
             when it has time, in monotonic seconds.
@@ -56,5 +57,6 @@ class Surroundings:
     operations: OperationStore | None = None
     tickets: TicketStore | None = None
     turns: dict[str, Turns] = field(default_factory=dict)
+    traced: bool = False
     ending_streams: list[Callable[[], None]] = field(default_factory=list)
     ending: list[Callable[[float], Awaitable[None]]] = field(default_factory=list)

@@ -45,6 +45,7 @@ _MAY_BE_FILE = frozenset(
         "seawall.policy.v1.OAuth2Credentials.client_secret",
         "seawall.config.v1.State.shared",
         "seawall.config.v1.State.durable",
+        "seawall.config.v1.Tracing.HeadersEntry.value",
     )
 )
 _DURATION = re.compile(r"([0-9]{1,12})(\.[0-9]{1,9})?s")
@@ -58,7 +59,7 @@ _INTEGERS = {
     _F.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
 _SECRET_PLACES = frozenset(
-    ("credentials", "secrets", "api_keys", "set", "query", "shared", "durable")
+    ("credentials", "secrets", "api_keys", "set", "query", "shared", "durable", "tracing")
 )
 """Keys below which a value may be a secret."""
 _MERGE_KEY = "tag:yaml.org,2002:merge"

@@ -40,6 +40,7 @@ from gateway.config.schema import Schema
 from gateway.config.services import bind_methods, check_names, choose_services, missing_bodies
 from gateway.config.sharing import effective_sharing_mistakes
 from gateway.config.state import state_doubts
+from gateway.config.tracing import tracing_doubts
 from gateway.config.upstream_credentials import credential_conflicts
 from gateway.config.upstreams import DEFAULT_UPSTREAM as DEFAULT_UPSTREAM
 from gateway.config.upstreams import Upstreams
@@ -234,6 +235,8 @@ def _file_doubts(document: Document, methods: Sequence[EffectiveMethod]) -> Iter
         yield Problem(document.where(path), f"{path}: {text}")
     for path, text in state_doubts(document.config.state, document.referenced):
         yield Problem(document.where(f"state.{path}"), f"state.{path}: {text}")
+    for path, text in tracing_doubts(document.config.tracing, document.referenced):
+        yield Problem(document.where(f"tracing.{path}"), f"tracing.{path}: {text}")
 
 
 def _merged_mistakes(effective: EffectiveMethod) -> Iterator[Mistake]:

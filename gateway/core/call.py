@@ -24,6 +24,7 @@ from gateway.core.deadline import Expiry
 from gateway.core.endpoint import Endpoint
 from gateway.core.identity import Identity
 from gateway.core.outcome import Outcome
+from gateway.core.tracing import CallTrace
 
 Metadata = Sequence[tuple[str, str | bytes]]
 Sink = Callable[[bytes], Awaitable[None]]
@@ -80,6 +81,7 @@ class Call:
         "_sink",
         "added_headers",
         "answer_headers",
+        "answer_status",
         "arrived_at",
         "attempt_ends_at",
         "attempts",
@@ -99,6 +101,7 @@ class Call:
         "metadata",
         "method",
         "not_modified",
+        "past",
         "peer",
         "prepared",
         "previous_attempts",
@@ -107,6 +110,8 @@ class Call:
         "requests",
         "requests_spent",
         "sent",
+        "trace",
+        "trace_headers",
         "trailing_metadata",
         "tried",
     )
@@ -176,6 +181,14 @@ class Call:
         self.answer_headers: Mapping[str, str] | None = None
         """Headers of the upstream's answer, names in lower case; of one message, from the
         target outwards."""
+        self.answer_status = 0
+        """The HTTP status of the upstream's answer, from the target outwards; 0 for none."""
+        self.trace: CallTrace | None = None
+        """The call's trace, where it is traced."""
+        self.past: list[Any] | None = None
+        """Attempts that are over, where somebody keeps them; of the root."""
+        self.trace_headers: Mapping[str, str] | None = None
+        """What the attempt under way tells the upstream of it."""
         self.added_headers: Mapping[str, str] | None = None
         """Headers of this call beyond what its method says, names in lower case: conditions of
         a cache (RFC 9110, 13.1), the idempotency key."""
@@ -184,6 +197,11 @@ class Call:
         self.trailing_metadata: list[tuple[str, str | bytes]] = []
         """What goes to the caller behind the last message."""
         self._sink = sink
+
+    @property
+    def root(self) -> "Call":
+        """The call of a caller that this one is a part of; itself, where it is that."""
+        return self
 
     async def send(self, payload: bytes) -> None:
         """Hand one serialized message to the caller; return when there is room for more."""
@@ -235,7 +253,13 @@ class SubCall(Call):
         self.listener = parent.listener
         self.certificate = parent.certificate
         self.criticality = parent.criticality
+        self.trace = parent.trace
         self.previous_attempts = parent.previous_attempts
+
+    @property
+    def root(self) -> Call:
+        """The call of a caller that this one is a part of."""
+        return self._parent.root
 
     @property
     def attempts(self) -> int:

@@ -45,7 +45,7 @@ class FlightCall(Call):
         completes_by: monotonic seconds; the flight has that long at least.
     """
 
-    __slots__ = ("answer",)
+    __slots__ = ("_root", "answer")
 
     def __init__(self, first: Call, now: float, completes_by: float = float("-inf")) -> None:
         super().__init__(
@@ -53,6 +53,7 @@ class FlightCall(Call):
         )
         self.answer = b""
         """The serialized answer, once there is one."""
+        self._root = first.root
         self.deadline_at = max(first.deadline_at, completes_by)
         self.message = first.message
         self.identity = first.identity
@@ -60,7 +61,13 @@ class FlightCall(Call):
         self.listener = first.listener
         self.certificate = first.certificate
         self.criticality = first.criticality
+        self.trace = first.trace
         self.previous_attempts = first.previous_attempts
+
+    @property
+    def root(self) -> Call:
+        """The call of a caller that began it."""
+        return self._root
 
     async def send(self, payload: bytes) -> None:
         """Keep the answer."""

@@ -8,7 +8,7 @@ itself what a malformed message is told. Failed calls end without a message
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
@@ -30,6 +30,8 @@ _END_S = 0.005
 """How long the end of a caller's stream is held until it is believed; see _Requests."""
 
 if TYPE_CHECKING:
+    from gateway.ingress.tracing import TracedHandlers
+
     Context = grpc.aio.ServicerContext[Any, Any]
     Handler = grpc.RpcMethodHandler[Any, Any]
 else:  # generic in the stubs only
@@ -51,6 +53,8 @@ class _OneAnswer(Call):
 
 
 C = TypeVar("C", bound=Call)
+Begin = Callable[[Call], None]
+"""Lets a call know that it is traced."""
 
 
 class CallHandler(grpc.GenericRpcHandler):
@@ -62,6 +66,7 @@ class CallHandler(grpc.GenericRpcHandler):
         clock: fixes the arrival.
         unserved: what calls of other methods go through.
         services: full names of those that are served, None for all.
+        tracing: of calls that are traced; None where none are.
     """
 
     def __init__(
@@ -71,51 +76,63 @@ class CallHandler(grpc.GenericRpcHandler):
         clock: Clock,
         unserved: Pipeline,
         services: frozenset[str] | None = None,
+        tracing: "TracedHandlers | None" = None,
     ) -> None:
+        self._tracing = tracing
         self._gate = gate
         self._unserved = unserved
         self._clock = clock
         everywhere = frozenset(dispatch.services())
         self._services = everywhere if services is None else everywhere & services
         self._elsewhere = everywhere - self._services
-        self._handlers = {
-            p.method.path: self._rpc_handler(p)
-            for p in dispatch
-            if p.method.service in self._services
-        }
+        served = [p for p in dispatch if p.method.service in self._services]
+        self._handlers = {p.method.path: self._rpc_handler(p) for p in served}
+        self._traced: dict[str, Handler] = {}
+        if tracing is not None:
+            self._traced = {
+                p.method.path: tracing.wrap(self._rpc_handler(p, tracing.begin), p.method.full_name)
+                for p in served
+            }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """Return the handler of a method; for one that is not served, its refusal."""
-        handler = self._handlers.get(handler_call_details.method)
-        return handler or self._unknown(handler_call_details.method)
+        handlers, path = self._handlers, handler_call_details.method
+        tracing = self._tracing
+        if tracing is not None and tracing.sampled(handler_call_details.invocation_metadata):
+            handlers = self._traced
+        return handlers.get(path) or self._unknown(path)
 
-    def _rpc_handler(self, pipeline: Pipeline) -> Handler:
+    def _rpc_handler(self, pipeline: Pipeline, begin: "Begin | None" = None) -> Handler:
         method = pipeline.method
         if method.client_streaming and method.server_streaming:
-            return grpc.stream_stream_rpc_method_handler(self._streaming(pipeline))
+            return grpc.stream_stream_rpc_method_handler(self._streaming(pipeline, begin))
         if method.client_streaming:
-            return grpc.stream_unary_rpc_method_handler(self._unary(pipeline))
+            return grpc.stream_unary_rpc_method_handler(self._unary(pipeline, begin))
         if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._streaming(pipeline))
-        return grpc.unary_unary_rpc_method_handler(self._unary(pipeline))
+            return grpc.unary_stream_rpc_method_handler(self._streaming(pipeline, begin))
+        return grpc.unary_unary_rpc_method_handler(self._unary(pipeline, begin))
 
-    def _unary(self, pipeline: Pipeline) -> Any:
+    def _unary(self, pipeline: Pipeline, begin: "Begin | None") -> Any:
         """Return the handler of a method that answers with one message."""
         new_call = self._new_call
 
         async def handle(request: Any, context: Context) -> bytes:
             call = new_call(_OneAnswer, pipeline.method, _no_sink, request, context)
             call.answer = b""
+            if begin is not None:
+                begin(call)
             await self._run(pipeline, call, context)
             return call.answer
 
         return handle
 
-    def _streaming(self, pipeline: Pipeline) -> Any:
+    def _streaming(self, pipeline: Pipeline, begin: "Begin | None") -> Any:
         """Return the handler of a method that answers with a stream."""
 
         async def handle(request: Any, context: Context) -> None:
             call = self._new_call(Call, pipeline.method, context.write, request, context)
+            if begin is not None:
+                begin(call)
             await self._run(pipeline, call, context)
 
         return handle

@@ -8,7 +8,7 @@ such a port is what `address.reserve` is against.
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -26,6 +26,9 @@ from gateway.ingress.handler import C, CallHandler, Context
 from gateway.ingress.tls import ListenerTls, certificate_names, check_oldest
 from gateway.pipeline import Pipeline
 
+if TYPE_CHECKING:
+    from gateway.ingress.tracing import TracedHandlers
+
 HandlerOf = Callable[[ListenerOptions], grpc.GenericRpcHandler]
 """What answers the calls of a listener."""
 
@@ -39,6 +42,7 @@ class NamedHandler(CallHandler):
         clock: fixes the arrival.
         unserved: what calls of methods go through that are not served.
         listener: its options.
+        tracing: of calls that are traced; None where none are.
     """
 
     def __init__(
@@ -48,9 +52,10 @@ class NamedHandler(CallHandler):
         clock: Clock,
         unserved: Pipeline,
         listener: ListenerOptions,
+        tracing: "TracedHandlers | None" = None,
     ) -> None:
         self._name = listener.name
-        super().__init__(dispatch, gate, clock, unserved, listener.services)
+        super().__init__(dispatch, gate, clock, unserved, listener.services, tracing)
 
     def _new_call(
         self, kind: type[C], method: MethodInfo, sink: Sink, request: Any, context: Context
@@ -76,14 +81,19 @@ class CertificateHandler(NamedHandler):
 
 
 def handler_for(
-    dispatch: Dispatch, gate: Gate, clock: Clock, unserved: Pipeline, listener: ListenerOptions
+    dispatch: Dispatch,
+    gate: Gate,
+    clock: Clock,
+    unserved: Pipeline,
+    tracing: "TracedHandlers | None",
+    listener: ListenerOptions,
 ) -> CallHandler:
     """Return what answers the calls of a listener."""
     if listener.asks_for_certificates:
-        return CertificateHandler(dispatch, gate, clock, unserved, listener)
+        return CertificateHandler(dispatch, gate, clock, unserved, listener, tracing)
     if listener.name or listener.services is not None:
-        return NamedHandler(dispatch, gate, clock, unserved, listener)
-    return CallHandler(dispatch, gate, clock, unserved)
+        return NamedHandler(dispatch, gate, clock, unserved, listener, tracing)
+    return CallHandler(dispatch, gate, clock, unserved, tracing=tracing)
 
 
 class Listener:

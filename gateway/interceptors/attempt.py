@@ -22,6 +22,7 @@ Rules:
 """
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from gateway.core.call import Call, CallNext, MethodInfo
@@ -32,6 +33,7 @@ from gateway.core.events import AttemptEnded, Events
 from gateway.core.http import unsent
 from gateway.core.outcome import SUCCESS, Outcome, failed
 from gateway.core.status import Code
+from gateway.core.tracing import CallTrace
 
 _APART_S = 0.002
 """Two timers that are closer might fire together, and neither know whose end it is."""
@@ -59,8 +61,11 @@ class AttemptInterceptor:
         self._usual_s = 0.0
         self._usual_until = float("-inf")
 
-    async def __call__(self, call: Call, call_next: CallNext) -> Outcome:
+    def __call__(self, call: Call, call_next: CallNext) -> Awaitable[Outcome]:
         """Make one attempt within its time."""
+        return self._make(call, call_next)
+
+    async def _make(self, call: Call, call_next: CallNext) -> Outcome:
         call.attempts += 1
         attempt = call.attempts
         started_at = self._clock.now()
@@ -145,3 +150,23 @@ class AttemptInterceptor:
             transient=True,
             upstream=self._options.upstream,
         )
+
+
+class TracedAttemptInterceptor(AttemptInterceptor):
+    """The same where calls may be traced; one that is not costs a look."""
+
+    def __call__(self, call: Call, call_next: CallNext) -> Awaitable[Outcome]:
+        """Make one attempt within its time, and trace it."""
+        if call.trace is None:
+            return self._make(call, call_next)
+        return self._traced(call, call.trace, call_next)
+
+    async def _traced(self, call: Call, trace: CallTrace, call_next: CallNext) -> Outcome:
+        attempt = trace.attempt(call, call.attempts + 1, self._options.upstream)
+        call.trace_headers, call.answer_status = attempt.headers, 0
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._make(call, call_next)
+            return outcome
+        finally:
+            attempt.end(call, outcome)

@@ -61,7 +61,7 @@ class AcceptedTarget(UnaryTarget):
                 max_body_bytes=options.max_response_bytes,
                 max_error_bytes=options.max_error_bytes,
             )
-            call.answer_headers = answer.headers
+            call.answer_headers, call.answer_status = answer.headers, answer.status
             if not 200 <= answer.status < 300:
                 raise self._failure(answer, call)
             if answer.status == 202 and self._is_followed(answer):
@@ -121,6 +121,7 @@ class EndTarget(RestTarget):
             max_body_bytes=options.max_response_bytes,
             max_error_bytes=options.max_error_bytes,
         )
+        call.answer_status = answer.status
         if not 200 <= answer.status < 300:
             raise self._failure(answer, call)
         poll = self._poll

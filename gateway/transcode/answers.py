@@ -68,6 +68,7 @@ class StreamTarget(RestTarget):
 
     async def _send_for_stream(self, call: Call, request: HttpRequest, prepared: Prepared) -> None:
         async with self._client_of(call).open(request) as answer:
+            call.answer_status = answer.status
             if not 200 <= answer.status < 300:
                 body = await answer.read_up_to(self._options.max_error_bytes)
                 raise self._failure(HttpAnswer(answer.status, answer.headers, body), call)

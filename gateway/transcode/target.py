@@ -149,6 +149,8 @@ class RestTarget:
             headers["content-type"] = prepared.content_type
         if call.added_headers:
             headers.update(call.added_headers)
+        if call.trace_headers:
+            headers.update(call.trace_headers)
         if prepared.headers:  # what the policy says goes before what the caller sent
             headers.update(prepared.headers)
         return HttpRequest(
@@ -167,6 +169,7 @@ class RestTarget:
             max_body_bytes=options.max_response_bytes,
             max_error_bytes=options.max_error_bytes,
         )
+        call.answer_status = answer.status
         if not 200 <= answer.status < 300:
             raise self._failure(answer, call)
         payload = self._decoder.decode(answer, prepared.binding)
@@ -225,7 +228,7 @@ class UnaryTarget(RestTarget):
                 max_body_bytes=options.max_response_bytes,
                 max_error_bytes=options.max_error_bytes,
             )
-            call.answer_headers = answer.headers
+            call.answer_headers, call.answer_status = answer.headers, answer.status
             if not 200 <= answer.status < 300:
                 if answer.status == _NOT_MODIFIED and _asked_if_changed(call):
                     call.not_modified = True

@@ -13,6 +13,7 @@ from gateway.config.checks.upstream import upstream_mistakes
 from gateway.config.identity import auth_mistakes, identity_mistakes, listener_auth_mistakes
 from gateway.config.rate_limit_service import service_mistakes
 from gateway.config.state import state_mistakes
+from gateway.config.tracing import tracing_mistakes
 from gateway.config.url import url_mistake
 from gateway.config.values import Mistake, name_mistakes, under, walk
 
@@ -83,3 +84,4 @@ def _edge_mistakes(config: GatewayConfig, folder: Path) -> Iterator[Mistake]:
     yield from service_mistakes(config)
     yield from under("errors", catalog_mistakes(config.errors))
     yield from under("state", state_mistakes(config.state))
+    yield from under("tracing", tracing_mistakes(config.tracing, folder))

@@ -49,7 +49,7 @@ class Context:
 def handler(**options: object) -> CallHandler:
     dispatch = Dispatch([SimpleNamespace(method=ORDERS), SimpleNamespace(method=HEALTH)])
     listener = ListenerOptions(listen=LISTEN, **options)
-    return handler_for(dispatch, Gate(), FakeClock(), UNKNOWN, listener)
+    return handler_for(dispatch, Gate(), FakeClock(), UNKNOWN, None, listener)
 
 
 async def sink(_payload: bytes) -> None:

@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from seawall.error.v1 import error_pb2 as _error_pb2
 from seawall.policy.v1 import policy_pb2 as _policy_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -12,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GatewayConfig(_message.Message):
-    __slots__ = ("listen", "ops_listen", "descriptor_set", "proto", "serve", "defaults", "upstreams", "services", "ceilings", "drain", "overload", "criticality", "admin", "identity", "listeners", "connections", "errors", "state", "rate_limit_service")
+    __slots__ = ("listen", "ops_listen", "descriptor_set", "proto", "serve", "defaults", "upstreams", "services", "ceilings", "drain", "overload", "criticality", "admin", "identity", "listeners", "connections", "errors", "state", "rate_limit_service", "tracing")
     class UpstreamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +47,7 @@ class GatewayConfig(_message.Message):
     ERRORS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_SERVICE_FIELD_NUMBER: _ClassVar[int]
+    TRACING_FIELD_NUMBER: _ClassVar[int]
     listen: str
     ops_listen: str
     descriptor_set: str
@@ -65,7 +67,41 @@ class GatewayConfig(_message.Message):
     errors: ErrorCatalog
     state: State
     rate_limit_service: RateLimitService
-    def __init__(self, listen: _Optional[str] = ..., ops_listen: _Optional[str] = ..., descriptor_set: _Optional[str] = ..., proto: _Optional[str] = ..., serve: _Optional[_Iterable[str]] = ..., defaults: _Optional[_Union[Defaults, _Mapping]] = ..., upstreams: _Optional[_Mapping[str, Upstream]] = ..., services: _Optional[_Mapping[str, Service]] = ..., ceilings: _Optional[_Union[Ceilings, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., overload: _Optional[_Union[Overload, _Mapping]] = ..., criticality: _Optional[_Union[CriticalityTrust, _Mapping]] = ..., admin: _Optional[_Union[Admin, _Mapping]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ..., listeners: _Optional[_Iterable[_Union[Listener, _Mapping]]] = ..., connections: _Optional[_Union[Connections, _Mapping]] = ..., errors: _Optional[_Union[ErrorCatalog, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., rate_limit_service: _Optional[_Union[RateLimitService, _Mapping]] = ...) -> None: ...
+    tracing: Tracing
+    def __init__(self, listen: _Optional[str] = ..., ops_listen: _Optional[str] = ..., descriptor_set: _Optional[str] = ..., proto: _Optional[str] = ..., serve: _Optional[_Iterable[str]] = ..., defaults: _Optional[_Union[Defaults, _Mapping]] = ..., upstreams: _Optional[_Mapping[str, Upstream]] = ..., services: _Optional[_Mapping[str, Service]] = ..., ceilings: _Optional[_Union[Ceilings, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., overload: _Optional[_Union[Overload, _Mapping]] = ..., criticality: _Optional[_Union[CriticalityTrust, _Mapping]] = ..., admin: _Optional[_Union[Admin, _Mapping]] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ..., listeners: _Optional[_Iterable[_Union[Listener, _Mapping]]] = ..., connections: _Optional[_Union[Connections, _Mapping]] = ..., errors: _Optional[_Union[ErrorCatalog, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., rate_limit_service: _Optional[_Union[RateLimitService, _Mapping]] = ..., tracing: _Optional[_Union[Tracing, _Mapping]] = ...) -> None: ...
+
+class Tracing(_message.Message):
+    __slots__ = ("endpoint", "protocol", "headers", "ca_file", "sample_ratio", "failures", "service_name")
+    class Protocol(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        PROTOCOL_UNSPECIFIED: _ClassVar[Tracing.Protocol]
+        GRPC: _ClassVar[Tracing.Protocol]
+        HTTP: _ClassVar[Tracing.Protocol]
+    PROTOCOL_UNSPECIFIED: Tracing.Protocol
+    GRPC: Tracing.Protocol
+    HTTP: Tracing.Protocol
+    class HeadersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    CA_FILE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATIO_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    protocol: Tracing.Protocol
+    headers: _containers.ScalarMap[str, str]
+    ca_file: str
+    sample_ratio: float
+    failures: bool
+    service_name: str
+    def __init__(self, endpoint: _Optional[str] = ..., protocol: _Optional[_Union[Tracing.Protocol, str]] = ..., headers: _Optional[_Mapping[str, str]] = ..., ca_file: _Optional[str] = ..., sample_ratio: _Optional[float] = ..., failures: _Optional[bool] = ..., service_name: _Optional[str] = ...) -> None: ...
 
 class Identity(_message.Message):
     __slots__ = ("providers",)
