@@ -57,7 +57,7 @@ DEFAULT_OPS_LISTEN = "127.0.0.1:9464"
 
 if TYPE_CHECKING:
     from gateway.ingress.tracing import TracedHandlers
-    from gateway.telemetry.tracing import Tracing
+    from gateway.telemetry.tracing.provider import Tracing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -396,9 +396,10 @@ def _tracing(document: Document, clock: Clock) -> "Tracing | None":
     if options is None:
         return None
     # OpenTelemetry is loaded where it is used: that takes a tenth of a second.
-    from gateway.telemetry.tracing import Tracing
+    from gateway.ingress.otlp import exporter
+    from gateway.telemetry.tracing.provider import Tracing
 
-    return Tracing(options, clock)
+    return Tracing(options, exporter(options), clock)
 
 
 def _workers(config: GatewayConfig, settings: Settings) -> int:

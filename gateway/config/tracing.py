@@ -1,7 +1,6 @@
 """From `tracing` of the configuration to options, and what it may not say."""
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Set
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,35 +9,10 @@ from seawall.config.v1.config_pb2 import Tracing
 from gateway.config.files import UnreadableFileError, read_bytes
 from gateway.config.url import url_mistake
 from gateway.config.values import Mistake
+from gateway.telemetry.tracing.options import DEFAULT_RATIO, TracingOptions
 from gateway.transcode.headers import check_header_value
 
-_DEFAULT_RATIO = 0.01
 _MAX_CA_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TracingOptions:
-    """See seawall.config.v1.Tracing.
-
-    Args:
-        endpoint: a URL.
-        over_http: OTLP over HTTP; else over gRPC.
-        headers: for the collector, names in lower case.
-        ca: PEM of the authorities that are believed; None for the system's.
-        ca_file: where that stands.
-        sample_ratio: of calls whose callers say nothing.
-        failures: calls that fail are told although they were not sampled.
-        service_name: "" for what the environment says.
-    """
-
-    endpoint: str
-    over_http: bool = False
-    headers: Mapping[str, str]
-    ca: bytes | None = None
-    ca_file: Path | None = None
-    sample_ratio: float = _DEFAULT_RATIO
-    failures: bool = True
-    service_name: str = ""
 
 
 def tracing_options(tracing: Tracing, folder: Path) -> TracingOptions | None:
@@ -57,7 +31,7 @@ def tracing_options(tracing: Tracing, folder: Path) -> TracingOptions | None:
         headers={name.lower(): value for name, value in tracing.headers.items()},
         ca=None if ca_file is None else read_bytes(ca_file, _MAX_CA_BYTES),
         ca_file=ca_file,
-        sample_ratio=tracing.sample_ratio if tracing.HasField("sample_ratio") else _DEFAULT_RATIO,
+        sample_ratio=tracing.sample_ratio if tracing.HasField("sample_ratio") else DEFAULT_RATIO,
         failures=tracing.failures if tracing.HasField("failures") else True,
         service_name=tracing.service_name,
     )

@@ -1,6 +1,1 @@
-"""Traces by OpenTelemetry; loaded only where a collector is said."""
-
-from gateway.telemetry.tracing.provider import Tracing
-from gateway.telemetry.tracing.spans import SpanOfCall
-
-__all__ = ["SpanOfCall", "Tracing"]
+"""Traces by OpenTelemetry. What needs the library is loaded only where a collector is said."""

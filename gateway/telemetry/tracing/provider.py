@@ -9,24 +9,22 @@ Rules:
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
-import grpc
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Tracer
 
 from gateway import __version__
-from gateway.config.tracing import TracingOptions
 from gateway.core.clock import Clock
 from gateway.core.events import Event
 from gateway.telemetry.tracing.failed import FailedCalls
 from gateway.telemetry.tracing.notes import note_of
+from gateway.telemetry.tracing.options import TracingOptions
 
 FLUSH_S: Final = 2.0
-_TIMEOUT_S: Final = 5.0
 _QUEUE: Final = 4096
 _BATCH: Final = 512
 _DELAY_MS: Final = 1000.0
@@ -38,6 +36,7 @@ class Tracing:
 
     Args:
         options: see above.
+        exporter: sends spans.
         clock: for failures.
 
     Attributes:
@@ -45,7 +44,7 @@ class Tracing:
         sample_ratio: of calls whose callers say nothing.
     """
 
-    def __init__(self, options: TracingOptions, clock: Clock) -> None:
+    def __init__(self, options: TracingOptions, exporter: SpanExporter, clock: Clock) -> None:
         name = {SERVICE_NAME: options.service_name} if options.service_name else {}
         resource = Resource.create({SERVICE_VERSION: __version__, **name})
         if not options.service_name and str(resource.attributes.get(SERVICE_NAME, "")).startswith(
@@ -57,7 +56,7 @@ class Tracing:
         )
         self._provider.add_span_processor(
             BatchSpanProcessor(
-                _exporter(options),
+                exporter,
                 max_queue_size=_QUEUE,
                 schedule_delay_millis=_DELAY_MS,
                 max_export_batch_size=_BATCH,
@@ -80,29 +79,3 @@ class Tracing:
     def _end(self) -> None:
         self._provider.force_flush(int(FLUSH_S * 1000))
         self._provider.shutdown()
-
-
-def _exporter(options: TracingOptions) -> Any:
-    if options.over_http:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
-            OTLPSpanExporter as HttpExporter,
-        )
-
-        return HttpExporter(
-            options.endpoint,
-            certificate_file=None if options.ca_file is None else str(options.ca_file),
-            headers=dict(options.headers),
-            timeout=_TIMEOUT_S,
-        )
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
-        OTLPSpanExporter as GrpcExporter,
-    )
-
-    insecure = not options.endpoint.startswith("https:")
-    return GrpcExporter(
-        options.endpoint,
-        insecure=insecure,
-        credentials=None if insecure else grpc.ssl_channel_credentials(options.ca),
-        headers=tuple(options.headers.items()),
-        timeout=_TIMEOUT_S,
-    )
