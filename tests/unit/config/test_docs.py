@@ -14,6 +14,7 @@ from gateway.config.document import MAX_DEPTH, MAX_FILE_BYTES, Document, read_do
 from gateway.config.listeners import listener_options
 from gateway.config.references import MAX_FILE_BYTES as MAX_REFERENCE_BYTES
 from gateway.config.resolve import Flags, Resolved, resolve
+from gateway.config.tracing import tracing_options
 
 from .conftest import CA_PEM, Given, get, schema_of
 
@@ -155,6 +156,26 @@ def test_the_example_of_kept_answers_serves(given: Given) -> None:
     assert [str(problem) for problem in resolved.warnings] == []
 
 
+def tracing_document(given: Given) -> Document:
+    for name, text in (("secrets/collector", "collector-key-0123\n"), ("certs/ca.pem", CA_PEM)):
+        (given.folder / name).parent.mkdir(exist_ok=True)
+        (given.folder / name).write_text(text)
+    return given.document(block("yaml", 3))
+
+
+def test_the_example_of_traces_serves(given: Given) -> None:
+    document = tracing_document(given)
+    flags = Flags(upstreams={"": "http://orders"})
+    resolved = resolve(schema_of(KEPT), document, flags, {})
+    assert [str(problem) for problem in resolved.warnings] == []
+    options = tracing_options(document.config.tracing, given.folder)
+    assert options is not None
+    assert (options.headers, options.ca) == (
+        {"x-collector-key": "collector-key-0123"},
+        CA_PEM.encode(),
+    )
+
+
 def test_the_example_has_every_field(example: Resolved, given: Given) -> None:
     said = [
         json_format.MessageToDict(config, preserving_proto_field_name=True)
@@ -162,6 +183,7 @@ def test_the_example_has_every_field(example: Resolved, given: Given) -> None:
             read_document(given.folder / "seawall.yaml", {}).config,
             edge_document(given).config,
             given.document(block("yaml", 2)).config,
+            tracing_document(given).config,
         )
     ]
 
