@@ -121,7 +121,7 @@ def test_unknown_keys_come_with_the_closest_known_one(given: Given) -> None:
         "seawall.yaml:2: defaults.method.retry.max_attempt: unknown key; "
         "did you mean 'max_attempts'?",
         "seawall.yaml:3: zzz: unknown key; known: listen, ops_listen, descriptor_set, proto, "
-        "serve, defaults, upstreams, services, ceilings, drain, … (19 in all)",
+        "serve, defaults, upstreams, services, ceilings, drain, … (20 in all)",
     ]
 
 
