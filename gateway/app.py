@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seawall.config.v1.config_pb2 import GatewayConfig
 
@@ -26,7 +25,6 @@ from gateway.config.resolve import Flags, Resolved, resolve
 from gateway.config.schema import Schema, compile_protos, load_descriptor_set
 from gateway.config.sharing import keeps_answers, keeps_records
 from gateway.config.state import state_options
-from gateway.config.tracing import tracing_options
 from gateway.core.clock import Clock, Rng, SystemClock, system_rng
 from gateway.core.errors import ConfigError, Problem
 from gateway.core.events import Events, Listener
@@ -51,13 +49,10 @@ from gateway.own_services import own_targets
 from gateway.pipelines import Pipelines
 from gateway.stores import Stores
 from gateway.telemetry.metrics import Metrics
+from gateway.traced import traced_handlers, tracing_of
 from gateway.upstream import Upstream
 
 DEFAULT_OPS_LISTEN = "127.0.0.1:9464"
-
-if TYPE_CHECKING:
-    from gateway.ingress.tracing import TracedHandlers
-    from gateway.telemetry.tracing.provider import Tracing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,16 +194,15 @@ class Gateway:
         metrics = Metrics(lambda: gate.inside, self.upstream_states)
         served = list(dict.fromkeys(one.method.service for one in loaded.resolved.methods))
         health = Health(served)
-        self._tracing = _tracing(loaded.document, self._clock)
-        traced = () if self._tracing is None else (self._tracing,)
-        self._events = Events((metrics, health.note, *listeners, *traced))
+        self._tracing = tracing_of(loaded.document, self._clock)
+        more = listeners if self._tracing is None else (*listeners, self._tracing)
+        self._events = Events((metrics, health.note, *more))
         guard = overload_guard(config)
         self._sampler = (
             None
             if guard is None
             else OverloadSampler(guard, self._clock, self._events, MemoryReader())
         )
-        trusted = config.criticality.trusted_peers
         self._edge = Edge(loaded.document, self._clock, self._rng, self._events)
         methods = loaded.resolved.methods
         self._stores = Stores(
@@ -227,7 +221,7 @@ class Gateway:
             rng=self._rng,
             events=self._events,
             overload=guard,
-            trusted=TrustedPeers(trusted) if trusted else None,
+            trusted=TrustedPeers(peers) if (peers := config.criticality.trusted_peers) else None,
             answers=self._stores.answers,
             records=self._stores.records,
             operations=self._stores.operations,
@@ -295,7 +289,14 @@ class Gateway:
                     wait_s=seconds(config.drain.wait),
                     grace_s=self._grace_s,
                 ),
-                partial(handler_for, self.dispatch, gate, self._clock, unserved, self._handlers()),
+                partial(
+                    handler_for,
+                    self.dispatch,
+                    gate,
+                    self._clock,
+                    unserved,
+                    traced_handlers(self._tracing, self._rng),
+                ),
                 gate,
                 health,
                 end_streams,
@@ -308,15 +309,6 @@ class Gateway:
             if ops_listen is not None
             else None
         )
-
-    def _handlers(self) -> "TracedHandlers | None":
-        """Return what traces calls, None where none are."""
-        if self._tracing is None:
-            return None
-        from gateway.ingress.tracing import Sampler, TracedHandlers
-
-        sampler = Sampler(self._tracing.sample_ratio, self._rng)
-        return TracedHandlers(self._tracing.tracer, sampler)
 
     def upstream_states(self) -> list[UpstreamState]:
         """Return the state of each upstream now."""
@@ -389,17 +381,6 @@ class Gateway:
             await self._tracing.close()
         for upstream in self._upstreams.values():
             await upstream.close()
-
-
-def _tracing(document: Document, clock: Clock) -> "Tracing | None":
-    options = tracing_options(document.config.tracing, document.folder)
-    if options is None:
-        return None
-    # OpenTelemetry is loaded where it is used: that takes a tenth of a second.
-    from gateway.ingress.otlp import exporter
-    from gateway.telemetry.tracing.provider import Tracing
-
-    return Tracing(options, exporter(options), clock)
 
 
 def _workers(config: GatewayConfig, settings: Settings) -> int:
