@@ -292,6 +292,38 @@ class MaterialChanged(NamedTuple):
     why: str
 
 
+class ConfigChanged(NamedTuple):
+    """Other configuration was looked at, or an override began or ended.
+
+    Args:
+        version: what is in use now: a short digest of it.
+        accepted: whether what was looked at is in use; else what was there before is.
+        why: a short phrase: what changed, or what is wrong with it.
+    """
+
+    version: str
+    accepted: bool
+    why: str
+
+
+class AlertChanged(NamedTuple):
+    """An alert fires, or no longer.
+
+    Args:
+        alert: its name, as its Prometheus rule has it.
+        subject: whose it is: a method, an upstream, a limit; "" for the process.
+        severity: "warning" or "critical".
+        firing: whether it fires now.
+        why: a sentence with the figure.
+    """
+
+    alert: str
+    subject: str
+    severity: str
+    firing: bool
+    why: str
+
+
 class DrainStage(NamedTuple):
     """The end of the process has reached a stage."""
 
@@ -327,6 +359,8 @@ Event = (
     | OperationEnded
     | StoreChanged
     | MaterialChanged
+    | ConfigChanged
+    | AlertChanged
     | DrainStage
 )
 
