@@ -35,6 +35,31 @@ class _Lost(Exception):
     """The connection broke while it was asked; the cause says how."""
 
 
+class _ClosingLoop(asyncio.SelectorEventLoop):
+    """An event loop that ends no later than its work, and leaves no socket open.
+
+    A TLS connection that a server has refused waits for that server's last word when it is
+    closed: longer than the loop lives that tables are made on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: list[asyncio.BaseTransport] = []
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Connect, and remember it."""
+        made = await super().create_connection(*args, **kwargs)
+        self._made.append(made[0])
+        return made
+
+    async def shutdown_asyncgens(self) -> None:
+        """Let nothing be open: a runner calls it when all work is done."""
+        for transport in self._made:
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
+        await super().shutdown_asyncgens()
+
+
 class _Held:
     """One connection. `raw` is the driver's own, which can be closed without waiting."""
 
@@ -90,7 +115,11 @@ class PostgresLink:
 
     async def open(self) -> None:
         """Make the tables."""
-        await asyncio.to_thread(lambda: asyncio.run(self._prepare()))
+        await asyncio.to_thread(self._prepare_apart)
+
+    def _prepare_apart(self) -> None:
+        with asyncio.Runner(loop_factory=_ClosingLoop) as runner:
+            runner.run(self._prepare())
 
     async def _prepare(self) -> None:
         engine = self._engine_with(_MIGRATION_S, _MIGRATION_S)
