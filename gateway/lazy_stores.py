@@ -210,10 +210,16 @@ class LazyOperations(OperationStore):
         return await (await self._made()).waits(method, order_key)
 
     async def claim(
-        self, methods: Sequence[str], tokens: Sequence[int], *, lease_s: float
+        self,
+        methods: Sequence[str],
+        tokens: Sequence[int],
+        *,
+        lease_s: float,
+        running: Sequence[str] = (),
     ) -> list[Claimed]:
         """See OperationStore."""
-        return await (await self._made()).claim(methods, tokens, lease_s=lease_s)
+        store = await self._made()
+        return await store.claim(methods, tokens, lease_s=lease_s, running=running)
 
     async def renew(self, operation: str, token: int, *, lease_s: float) -> Renewal:
         """See OperationStore."""

@@ -17,6 +17,7 @@ LIST_REQUEST = admin_pb2.ListUnknownCallsRequest
 RESOLVE_REQUEST = admin_pb2.ResolveUnknownCallRequest
 MAX_PAGE: Final = 1000
 _PAGE: Final = 100
+_METHOD: Final = re.compile(r"[\w./-]*", re.ASCII)
 _NAME: Final = re.compile(r"unknown-calls/([0-9a-f]{64})")
 
 
@@ -30,6 +31,8 @@ async def list_unknown_calls(
     """
     if request.page_size < 0:
         raise invalid_request("the page_size must not be negative", "page_size")
+    if _METHOD.fullmatch(request.method) is None:
+        raise invalid_request("the method must be a full name, or nothing", "method")
     size = min(request.page_size or _PAGE, MAX_PAGE)
     try:
         page = await store.find(method=request.method, after=request.page_token, limit=size)

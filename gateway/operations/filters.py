@@ -11,6 +11,7 @@ from gateway.core.errors import invalid_request
 from gateway.state.operations import OPEN, State
 
 _TERM: Final = re.compile(r"""\s*(\w+)\s*(?:=|:)\s*("[^"]*"|'[^']*'|[\w./-]+)\s*""")
+_METHOD: Final = re.compile(r"[\w./-]*", re.ASCII)
 _AND: Final = re.compile(r"AND\b\s*")
 _MAX: Final = 1000
 _HOW: Final = 'join terms by AND: done = true, state = WAITING, method = "shop.v1.Orders/Create"'
@@ -51,6 +52,10 @@ def parse_filter(text: str) -> Filter:
             raise _malformed(text[at:])
         name, value = term[1], term[2].strip("\"'")
         if name == "method":
+            if _METHOD.fullmatch(value) is None:
+                raise invalid_request(
+                    f"the filter's method is a full name, not {value[:40]!r}: {_HOW}", "filter"
+                )
             method = value
         elif name in ("done", "state"):
             states &= _states(name, value)

@@ -289,6 +289,10 @@ def _unavailable(error: StoreUnavailable) -> CallError:
     )
 
 
+_NUMBERS: Final = 2**63
+"""More than there are: a number beyond would be a mistake of the database's."""
+
+
 def _seal(number: int, wanted: str) -> str:
     return hashlib.sha256(f"{number}\0{wanted}".encode()).hexdigest()[:16]
 
@@ -307,7 +311,7 @@ def _after(token: str, wanted: str) -> int:
         return 0
     try:
         number, _, seal = base64.urlsafe_b64decode(token).decode().partition(".")
-        if seal == _seal(int(number), wanted):
+        if seal == _seal(int(number), wanted) and 0 < int(number) < _NUMBERS:
             return int(number)
     except ValueError:
         pass

@@ -3,7 +3,8 @@
 Rules:
 1. At most `concurrency` attempts at one time. Whoever accepts in this process wakes the workers;
    what others accepted is found within `poll_s`, a quarter more or less at random. What a question
-   has claimed whose answer did not come is found by the next, which has the same tokens.
+   has claimed whose answer did not come is found by the next, which has the same tokens. What is
+   made here is not claimed here, although its lease ran out while the store was away.
 2. A claim has a lease of `lease_s`, renewed each third of it, also after the store did not answer
    once. Who finds that the claim is another's ends its attempt and keeps nothing.
 3. Who is asked to cancel ends the attempt under way. What it did already stays done.
@@ -157,7 +158,12 @@ class Workers:
         # Not of the injected randomness: no two claims may ever have one token, of any process.
         self._tokens += [1 + secrets.randbits(62) for _ in range(free - len(self._tokens))]
         asking = asyncio.ensure_future(
-            self._store.claim(tuple(self._works), self._tokens, lease_s=self._options.lease_s)
+            self._store.claim(
+                tuple(self._works),
+                self._tokens,
+                lease_s=self._options.lease_s,
+                running=tuple(self._running),
+            )
         )
         try:
             found = await asyncio.shield(asking)

@@ -224,14 +224,21 @@ class OperationStore(Protocol):
         """Tell whether an operation with this order key has not ended."""
 
     async def claim(
-        self, methods: Sequence[str], tokens: Sequence[int], *, lease_s: float
+        self,
+        methods: Sequence[str],
+        tokens: Sequence[int],
+        *,
+        lease_s: float,
+        running: Sequence[str] = (),
     ) -> list[Claimed]:
         """Claim what is due, the longest due first.
 
         Args:
             methods: full names of those that can be made here.
-            tokens: one for each that may be claimed.
+            tokens: one for each that may be claimed. What they have claimed before, in a
+                question whose answer was lost, is returned again, with a new lease.
             lease_s: of each.
+            running: ids of those that are made here; not claimed although their leases are over.
         """
 
     async def renew(self, operation: str, token: int, *, lease_s: float) -> Renewal:

@@ -1,6 +1,8 @@
 """Durable operations, from callers over the store to the upstream and back."""
 
 import asyncio
+import base64
+import hashlib
 from pathlib import Path
 
 import grpc
@@ -177,6 +179,12 @@ async def test_credentials_of_callers_are_kept_nowhere(tmp_path: Path) -> None:
         assert secret.encode() not in kept
 
 
+def forged(number: int) -> str:
+    """Return a page token as anybody can make one."""
+    seal = hashlib.sha256(f"{number}\0".encode()).hexdigest()[:16]
+    return base64.urlsafe_b64encode(f"{number}.{seal}".encode()).decode()
+
+
 async def test_they_are_listed_in_pages_by_filter(tmp_path: Path) -> None:
     async with press_and_gateway(tmp_path, PLAIN) as (press, running):
         caller = Caller(running.channel)
@@ -214,6 +222,9 @@ async def test_they_are_listed_in_pages_by_filter(tmp_path: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await listed(page_size=2, page_token=first.next_page_token, filter="done = true")
         assert "page_token" in str(refused.value.details())
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await listed(page_token=forged(10**30))
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_what_is_not_served_here_is_not_told_as_a_failure(tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
                 assert (await wrong.code()).name == code
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await unknown(running, page_token="none")
+            with pytest.raises(grpc.aio.AioRpcError, match="full name"):
+                await unknown(running, method="a\0b")
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 

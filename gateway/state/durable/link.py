@@ -92,14 +92,28 @@ _BY_SQLITE = {
 }
 
 
-def phrase(error: BaseException) -> str:
-    """Return what an error means, without addresses and secrets."""
+def _causes(error: BaseException) -> list[BaseException]:
     causes: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in causes:
         causes.append(cause)
         original = cause.orig if isinstance(cause, DBAPIError) else None
         cause = original or cause.__cause__ or cause.__context__
+    return causes
+
+
+def is_of_question(error: BaseException) -> bool:
+    """Tell whether a database refused a value (SQLSTATE class 22): it is well, the question not."""
+    return any(
+        str(getattr(one, "sqlstate", None) or "").startswith("22")
+        or (isinstance(one, asyncpg.InterfaceError) and isinstance(one, ValueError))
+        for one in _causes(error)
+    )
+
+
+def phrase(error: BaseException) -> str:
+    """Return what an error means, without addresses and secrets."""
+    causes = _causes(error)
     for one in causes:
         state = str(getattr(one, "sqlstate", None) or "")
         for code in (state, state[:2]):

@@ -80,13 +80,21 @@ def _known(row: Any, values: dict[str, Any]) -> tuple[Acceptance, Kept | None]:
 
 
 def claim(
-    connection: Connection, methods: Sequence[str], tokens: Sequence[int], lease_s: float
+    connection: Connection,
+    methods: Sequence[str],
+    tokens: Sequence[int],
+    lease_s: float,
+    running: Sequence[str],
 ) -> list[Claimed]:
-    """Claim what is due, and return again what these tokens have claimed before."""
+    """Claim what is due, and return again what these tokens have claimed before.
+
+    That has a new lease before anything is looked for: else it was due as well, and claimed twice.
+    """
+    connection.execute(_s.PROLONG, {"b_tokens": list(tokens), "b_lease_s": lease_s})
     before = connection.execute(_s.CLAIMED, {"b_tokens": list(tokens)}).all()
     found = [_claimed(row, row.token, row.attempts, died=False) for row in before]
     free = [token for token in tokens if token not in {row.token for row in before}]
-    values = {"b_methods": list(methods), "b_limit": len(free)}
+    values = {"b_methods": list(methods), "b_running": list(running), "b_limit": len(free)}
     due = connection.execute(_s.DUE, values).all() if free else []
     for row, token in zip(due, free, strict=False):
         if row.order_key is not None and not _is_next(connection, row):

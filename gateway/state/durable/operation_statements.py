@@ -126,6 +126,7 @@ DUE: Final = (
         OPEN_OPERATIONS,
         _o.c.due_at <= NOW,
         _o.c.method.in_(bindparam("b_methods", expanding=True)),
+        _o.c.id.not_in(bindparam("b_running", expanding=True)),
         _o.c.order_key.is_(None)
         | (_o.c.state == State.RUNNING.value)  # it was begun: before it are those tried again
         | ~exists().where(
@@ -145,9 +146,11 @@ IN_THE_WAY: Final = select(_o.c.number).where(
     | ((_o.c.number < bindparam("b_before")) & (_o.c.state == State.WAITING.value)),
 )
 """What of an order key is made, or goes before an operation that waits."""
-CLAIMED: Final = select(*KEPT, *_WORK, _o.c.token).where(
-    _o.c.token.in_(bindparam("b_tokens", expanding=True)), _o.c.state == State.RUNNING.value
+_claimed_by = _o.c.token.in_(bindparam("b_tokens", expanding=True)) & (
+    _o.c.state == State.RUNNING.value
 )
+PROLONG: Final = update(_o).where(_claimed_by).values(due_at=NOW + bindparam("b_lease_s"))
+CLAIMED: Final = select(*KEPT, *_WORK, _o.c.token).where(_claimed_by)
 CLAIM: Final = (
     update(_o)
     .where(_o.c.number == bindparam("b_number"))

@@ -102,14 +102,19 @@ class DurableOperations:
         )
 
     async def claim(
-        self, methods: Sequence[str], tokens: Sequence[int], *, lease_s: float
+        self,
+        methods: Sequence[str],
+        tokens: Sequence[int],
+        *,
+        lease_s: float,
+        running: Sequence[str] = (),
     ) -> list[Claimed]:
         """Claim what is due; see `OperationStore`."""
         if not (methods and tokens):
             return []
 
         def ask(connection: Connection) -> list[Claimed]:
-            return _asks.claim(connection, methods, tokens, lease_s)
+            return _asks.claim(connection, methods, tokens, lease_s, running)
 
         return await self._durable.write(ask)
 

@@ -23,7 +23,7 @@ from gateway.core.clock import Clock
 from gateway.core.deadline import Expired, Expiry
 from gateway.core.events import Events, StoreChanged
 from gateway.state.breaker import State, StoreBreaker, StoreBreakerOptions
-from gateway.state.durable.link import FAULTS, Ask, Link, T, phrase
+from gateway.state.durable.link import FAULTS, Ask, Link, T, is_of_question, phrase
 from gateway.state.durable.postgres import PostgresLink
 from gateway.state.durable.sqlite import SqliteLink
 from gateway.state.durable.url import DurableUrl, SqliteUrl
@@ -166,6 +166,11 @@ class Durable:
         except StoreUnavailable as unavailable:
             raise self._failed(question, unavailable.why) from None
         except FAULTS as error:
+            if is_of_question(error):
+                # Else who asks such a thing often takes the store from everybody.
+                _log.exception("the durable store was asked what it cannot take")
+                self._breaker.abandoned(question, self._clock.now())
+                raise self._unavailable("it does not take what it was asked") from None
             _log.debug("the durable store failed", exc_info=True)
             raise self._failed(question, phrase(error)) from None
         except BaseException:

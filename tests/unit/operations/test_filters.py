@@ -43,6 +43,8 @@ def test_filters(text: str, found: Filter) -> None:
         "done = true done = false",
         "(done = true)",
         "x" * 2000,
+        'method = "a\0b"',
+        "method = 'work.v1.Works/Pr\u00efnt'",
     ],
 )
 def test_what_cannot_be_read_is_told_with_the_field(text: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fakes.clock import FakeClock, FakeRng
 from google.protobuf.empty_pb2 import Empty
+from sqlalchemy import text
 from support.calls import Recorder
 from support.durable import opened
 
@@ -28,11 +29,22 @@ class LateStore(DurableOperations):
     """Does what it is asked; so many claims are not answered all the same."""
 
     late = 0
+    claims = 0
+
+    async def outlive_leases(self) -> None:
+        statement = text("UPDATE seawall_operations SET due_at = due_at - 60")
+        await self._durable.write(lambda connection: connection.execute(statement))
 
     async def claim(
-        self, methods: Sequence[str], tokens: Sequence[int], *, lease_s: float
+        self,
+        methods: Sequence[str],
+        tokens: Sequence[int],
+        *,
+        lease_s: float,
+        running: Sequence[str] = (),
     ) -> list[Claimed]:
-        found = await super().claim(methods, tokens, lease_s=lease_s)
+        self.claims += 1
+        found = await super().claim(methods, tokens, lease_s=lease_s, running=running)
         if self.late:
             self.late -= 1
             raise StoreUnavailable("it does not answer in time", 0.5)
@@ -82,3 +94,35 @@ async def test_what_was_claimed_by_a_question_without_an_answer_is_made_at_the_n
         kept = await store.get(name, OWNER)
         assert kept is not None
         assert (kept.state, kept.attempts) == (State.SUCCEEDED, 1)
+
+
+async def test_what_is_made_here_is_not_claimed_again_although_its_lease_is_over(
+    store: LateStore,
+) -> None:
+    clock, begun = FakeClock(), asyncio.Event()
+    made: list[int] = []
+
+    async def do(call: WorkCall, progress: Progress, keep: Keep) -> Attempted:
+        made.append(1)
+        await begun.wait()
+        return Attempted(Landing(SUCCESS, b"", (), 1))
+
+    options = OperationOptions(schedule=Schedule(), response=Empty, metadata=None)
+    works = {METHOD.full_name: Work(METHOD, Empty, options, do)}
+    workers = Workers(store, works, clock, FakeRng([0.5]), Events())
+    await store.accept(Accepted("a", METHOD.full_name, OWNER, b"", b"", "k"))
+    workers.start()
+    try:
+        await until(clock, lambda: bool(made))
+        await store.outlive_leases()
+        questions = store.claims
+        await until(clock, lambda: store.claims >= questions + 3)
+        assert len(made) == 1
+        begun.set()
+        await until(clock, lambda: workers.running == 0)
+    finally:
+        await workers.end()
+    assert len(made) == 1
+    kept = await store.get("a", OWNER)
+    assert kept is not None
+    assert (kept.state, kept.attempts) == (State.SUCCEEDED, 1)

@@ -294,3 +294,26 @@ async def test_more_than_may_wait_are_full(store: DurableOperations) -> None:
         assert (await store.accept(new(name, max_pending=2)))[0] is Acceptance.NEW
     assert (await store.accept(new("c", max_pending=2)))[0] is Acceptance.FULL
     assert (await store.accept(new("d", max_pending=2, method=OTHER)))[0] is Acceptance.NEW
+
+
+async def test_what_is_claimed_again_by_its_token_has_a_new_lease_and_is_there_once(
+    store: DurableOperations, durable: Durable
+) -> None:
+    await store.accept(new())
+    tokens = [new_token() for _ in range(4)]
+    (first,) = await store.claim((METHOD,), tokens, lease_s=10)  # its answer is lost
+    await pass_time(durable, 11)
+    (again,) = await store.claim((METHOD,), tokens, lease_s=10)
+    assert (again.token, again.kept.attempts, again.died) == (first.token, 1, False)
+    assert await claim(store) == []
+
+
+async def test_who_works_on_it_does_not_claim_it_again(
+    store: DurableOperations, durable: Durable
+) -> None:
+    await store.accept(new())
+    (first,) = await claim(store)
+    await pass_time(durable, 11)
+    tokens = [new_token()]
+    assert await store.claim((METHOD,), tokens, lease_s=10, running=["one"]) == []
+    assert await store.renew("one", first.token, lease_s=10) is Renewal.MINE

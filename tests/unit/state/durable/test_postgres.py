@@ -230,3 +230,14 @@ async def test_of_several_hosts_the_one_that_is_up_is_asked(server: PostgresServ
 
 def test_a_log_is_there_for_failures(server: PostgresServer) -> None:
     assert Path(server.log).stat().st_size > 0
+
+
+async def test_what_a_database_cannot_take_takes_it_from_nobody(server: PostgresServer) -> None:
+    async with opened(server.database()) as durable:
+        for _ in range(10):
+            with pytest.raises(StoreUnavailable, match="does not take what it was asked"):
+                await durable.read(
+                    lambda c: c.execute(text("SELECT CAST(:said AS text)"), {"said": "a\0b"}).all()
+                )
+        assert durable.available
+        assert await durable.read(lambda c: c.execute(text("SELECT 1")).scalar_one()) == 1
