@@ -63,6 +63,7 @@ class _Running(NamedTuple):
 
     task: "asyncio.Task[None]"
     claimed: Claimed
+    claimed_at: float
 
 
 class Workers:
@@ -178,7 +179,7 @@ class Workers:
             task = asyncio.get_running_loop().create_task(
                 self._work(claimed), name=f"operation {claimed.kept.id}"
             )
-            self._running[claimed.kept.id] = _Running(task, claimed)
+            self._running[claimed.kept.id] = _Running(task, claimed, self._clock.now())
             task.add_done_callback(partial(self._over, claimed.kept.id))
         return len(found)
 
@@ -246,7 +247,7 @@ class Workers:
                 work.options.schedule,
                 attempts=kept.attempts,
                 sent=landing.attempts > 0,
-                age_s=self._clock.wall() - kept.accepted_at,
+                age_s=self._age_s(claimed),
                 rng=self._rng,
             )
         next_in_s = coming.due_in_s if coming.state is State.WAITING else None
@@ -265,10 +266,17 @@ class Workers:
         else:
             await self._end(claimed, coming.state, Landing(failed(coming.error)))
 
+    def _age_s(self, claimed: Claimed) -> float:
+        """Return for how long it is accepted: what the store said, and the time since.
+
+        The wall clocks of this machine and of the store may differ.
+        """
+        return claimed.age_s + self._clock.now() - self._running[claimed.kept.id].claimed_at
+
     def _asked_again(self, claimed: Claimed, work: Work, attempted: Attempted) -> Next:
         """Return what comes where the upstream has not come to an end."""
         total_s = work.options.schedule.total_timeout_s
-        age_s = self._clock.wall() - claimed.kept.accepted_at
+        age_s = self._age_s(claimed)
         due_in_s = attempted.again_in_s or 0.0
         error = attempted.landing.outcome.error
         if age_s + due_in_s <= total_s:
@@ -306,7 +314,7 @@ class Workers:
                     kept.id,
                     state.value,
                     kept.attempts,
-                    max(0.0, self._clock.wall() - kept.accepted_at),
+                    self._age_s(claimed),
                     "" if error is None else error.message,
                 )
             )

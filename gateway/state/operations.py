@@ -148,6 +148,7 @@ class Claimed(NamedTuple):
         header_key: for the upstream.
         owner: digest.
         died: whether whoever had it before did not come to an end.
+        age_s: since it was accepted, by the store's clock.
     """
 
     kept: Kept
@@ -157,6 +158,7 @@ class Claimed(NamedTuple):
     header_key: str
     owner: bytes
     died: bool = False
+    age_s: float = 0.0
 
 
 class Renewal(enum.Enum):

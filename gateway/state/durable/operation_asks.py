@@ -109,7 +109,8 @@ def claim(
 
 def _claimed(row: Any, token: int, attempts: int, *, died: bool) -> Claimed:
     kept = kept_of(row)._replace(state=State.RUNNING, attempts=attempts)
-    return Claimed(kept, token, row.request, row.metadata, row.header_key, row.owner, died)
+    age_s = max(0.0, row.age_s)
+    return Claimed(kept, token, row.request, row.metadata, row.header_key, row.owner, died, age_s)
 
 
 def get(

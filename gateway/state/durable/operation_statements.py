@@ -119,13 +119,22 @@ _ENDS: Final = {
 """What every end says; a row is there as long as its key stands."""
 
 _earlier = _o.alias("earlier")
-_WORK = (_o.c.request, _o.c.metadata, _o.c.header_key, _o.c.owner, _o.c.order_key)
+_WORK = (
+    _o.c.request,
+    _o.c.metadata,
+    _o.c.header_key,
+    _o.c.owner,
+    _o.c.order_key,
+    (NOW - _o.c.accepted_at).label("age_s"),
+)
 DUE: Final = (
     select(*KEPT, *_WORK)
     .where(
         OPEN_OPERATIONS,
-        _o.c.due_at <= NOW,
-        _o.c.method.in_(bindparam("b_methods", expanding=True)),
+        # Asked once, not of each row: else no index on due_at can be used. Nor is the one on
+        # method to be: as good as all that are open have one of these.
+        _o.c.due_at <= select(NOW).scalar_subquery(),
+        _o.c.method.concat("").in_(bindparam("b_methods", expanding=True)),
         _o.c.id.not_in(bindparam("b_running", expanding=True)),
         _o.c.order_key.is_(None)
         | (_o.c.state == State.RUNNING.value)  # it was begun: before it are those tried again
@@ -202,12 +211,15 @@ HIDE_ENDED: Final = (
 DELETE_ENDED: Final = delete(_o).where(_o.c.id == _id, _o.c.state.in_(_ENDED))
 RETRY: Final = (
     update(_o)
-    .where(_o.c.id == _id, _o.c.state == State.DEAD.value)
+    .where(_o.c.id == _id, _o.c.state == State.DEAD.value, _o.c.owner != DELETED)
     .values(
         state=State.WAITING.value,
         attempts=0,
         accepted_at=NOW,
-        key_until=_o.c.key_until + (NOW - _o.c.accepted_at),
+        # As long again as at first: since its end for one that stays, else since it was accepted.
+        key_until=NOW
+        + _o.c.key_until
+        - case((_o.c.key_stays, _o.c.changed_at), else_=_o.c.accepted_at),
         due_at=case((_runs, NEVER), else_=NOW),
         changed_at=NOW,
         expires_at=NEVER,

@@ -239,7 +239,9 @@ class DurableOperations:
             if retried:
                 return True
             row = connection.execute(_s.BY_ID, {"b_id": operation}).first()
-            return row is not None and row.state == State.WAITING.value and row.attempts == 0
+            if row is None or row.owner == _s.DELETED:
+                return False
+            return bool(row.state == State.WAITING.value and row.attempts == 0)
 
         return await self._durable.write(ask)
 

@@ -12,6 +12,8 @@ Rules:
    back, and nobody is handed what is left of it. The server itself ends statements, and waits
    for locks, a little before `timeout_s`: whatever a gateway that died had begun is over by
    then, and what is merely slow costs no connection.
+5. Transactions are READ COMMITTED, whatever is usual there: who waits for a lock then sees what
+   was done under it.
 """
 
 import asyncio
@@ -103,6 +105,7 @@ class PostgresLink:
                 target_session_attrs="read-write" if len(url.endpoints) > 1 else None,
                 server_settings={
                     "application_name": "seawall",
+                    "default_transaction_isolation": "read committed",
                     "statement_timeout": milliseconds,
                     "lock_timeout": milliseconds,
                     "idle_in_transaction_session_timeout": milliseconds,
