@@ -243,7 +243,7 @@ class Gateway:
             self._edge,
             self._stores,
             self.upstream_states,
-            pipelines.kept if loaded.resolved.has_operations else None,
+            pipelines,
         )
         reflection = Reflection(
             (self._schema.pool, own_pool()),

@@ -156,6 +156,10 @@ class LazyRecords(RecordStore, RecordAdmin):
         records = await self._made()
         return await records.find(method=method, claimed=claimed, after=after, limit=limit)
 
+    async def method_of(self, key: bytes) -> str | None:
+        """See RecordAdmin."""
+        return await (await self._made()).method_of(key)
+
     async def resolve(self, key: bytes, answer: bytes | None) -> bool:
         """See RecordAdmin."""
         return await (await self._made()).resolve(key, answer)

@@ -20,10 +20,10 @@ from gateway.edge import Edge
 from gateway.ingress import rate_limit_service
 from gateway.ingress.local import LocalCall, LocalUnary
 from gateway.ingress.rate_limit_service import Domain, RateLimitTarget
-from gateway.kept import KeptMethods
 from gateway.operations.message import OperationMessages
 from gateway.operations.service import SERVICE as OPERATIONS
 from gateway.operations.service import OperationsService
+from gateway.pipelines import Pipelines
 from gateway.stores import Stores
 
 
@@ -33,7 +33,7 @@ def own_targets(
     edge: Edge,
     stores: Stores,
     upstream_states: Callable[[], Sequence[UpstreamState]],
-    kept: KeptMethods | None,
+    pipelines: Pipelines,
 ) -> dict[MethodInfo, Target]:
     """Return what is answered here, by method.
 
@@ -43,8 +43,9 @@ def own_targets(
         edge: counts.
         stores: that are asked.
         upstream_states: returns the state of each upstream.
-        kept: the methods whose calls are kept, None where there are none.
+        pipelines: of what is served.
     """
+    kept = pipelines.kept if pipelines.has_operations else None
     found: dict[MethodInfo, Target] = {}
     if config.admin.enabled:
         found[MethodInfo(admin.SERVICE, "ListUpstreams")] = LocalUnary(
@@ -57,7 +58,8 @@ def own_targets(
             unknown_calls.LIST_REQUEST, partial(list_unknown_calls, stores.records)
         )
         found[MethodInfo(admin.SERVICE, "ResolveUnknownCall")] = LocalUnary(
-            unknown_calls.RESOLVE_REQUEST, partial(resolve_unknown_call, stores.records)
+            unknown_calls.RESOLVE_REQUEST,
+            partial(resolve_unknown_call, stores.records, pipelines.answers),
         )
     if config.rate_limit_service.enabled:
         domains = {

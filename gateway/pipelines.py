@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
 from seawall.config.v1.config_pb2 import Identity
 
 from gateway.chain import (
@@ -82,6 +83,17 @@ class Pipelines:
         self._built: dict[str, Pipeline] = {}
         self.kept = KeptMethods(schema, resolved, around, self._ways.canonical)
         """The methods whose calls are kept, once all is built."""
+
+    @property
+    def has_operations(self) -> bool:
+        """Whether calls of any method are kept, or may be."""
+        return self._resolved.has_operations
+
+    @property
+    def answers(self) -> dict[str, type[Message]]:
+        """What each method answers, by its full name."""
+        new = self._schema.new_message
+        return {name: new(m.descriptor.output_type) for name, m in self._methods.items()}
 
     def build(self) -> Iterator[Pipeline]:
         """Yield the pipeline of each method."""

@@ -1,9 +1,11 @@
 """AdminService.ListUnknownCalls and ResolveUnknownCall: what nobody but a person can know."""
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from google.protobuf import duration_pb2
+from google.protobuf.message import DecodeError, Message
 from seawall.admin.v1 import admin_pb2
 
 from gateway.core.errors import CallError, Origin, Reason, invalid_request, refused
@@ -57,13 +59,21 @@ async def list_unknown_calls(
 
 
 async def resolve_unknown_call(
-    store: RecordAdmin, request: admin_pb2.ResolveUnknownCallRequest
+    store: RecordAdmin,
+    answers: Mapping[str, type[Message]],
+    request: admin_pb2.ResolveUnknownCallRequest,
 ) -> admin_pb2.ResolveUnknownCallResponse:
     """Answer ResolveUnknownCall.
 
+    Args:
+        store: of records.
+        answers: what methods answer, by their full names.
+        request: which call, and what became of it.
+
     Raises:
         CallError: INVALID_ARGUMENT for a name or an outcome that is none; NOT_FOUND where there
-            is no such call, or it is known by now; UNAVAILABLE without the store.
+            is no such call, or it is known by now; FAILED_PRECONDITION for an answer of a method
+            that is not served here; UNAVAILABLE without the store.
     """
     name = _NAME.fullmatch(request.name)
     if name is None:
@@ -71,11 +81,15 @@ async def resolve_unknown_call(
     outcome = request.WhichOneof("outcome")
     if outcome is None:
         raise invalid_request("say either response or had_no_effect", "outcome")
-    answer = None
-    if outcome == "response":
-        answer = pack(Landing(SUCCESS, request.response.value))
+    key, done = bytes.fromhex(name[1]), False
     try:
-        done = await store.resolve(bytes.fromhex(name[1]), answer)
+        method = await store.method_of(key)
+        if method is not None:
+            answer = None
+            if outcome == "response":
+                _check_answer(method, answers.get(method), request.response)
+                answer = pack(Landing(SUCCESS, request.response.value))
+            done = await store.resolve(key, answer)
     except StoreUnavailable as error:
         raise _unavailable(error) from None
     if not done:
@@ -86,6 +100,26 @@ async def resolve_unknown_call(
             origin=Origin.CALLER,
         )
     return admin_pb2.ResolveUnknownCallResponse()
+
+
+def _check_answer(method: str, wanted: type[Message] | None, response: Any) -> None:
+    """Refuse what callers of a method could not read; it could not be taken back."""
+    if wanted is None:
+        raise CallError(
+            Code.FAILED_PRECONDITION,
+            Reason.INVALID_REQUEST,
+            f"{method} is not served here, so that its answer cannot be checked; ask a gateway "
+            "that serves it",
+            origin=Origin.CALLER,
+        )
+    name = wanted.DESCRIPTOR.full_name
+    said = response.type_url.rpartition("/")[2]
+    if said != name:
+        raise invalid_request(f"{method} answers a {name}, not a {said or 'nameless'}", "response")
+    try:
+        wanted.FromString(response.value)
+    except DecodeError:
+        raise invalid_request(f"is no {name} that could be read", "response") from None
 
 
 def _unavailable(error: StoreUnavailable) -> CallError:

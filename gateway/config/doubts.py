@@ -23,7 +23,7 @@ from gateway.config.identity import auth_doubts
 from gateway.config.limits.doubts import limit_doubts
 from gateway.config.merge import Origins
 from gateway.config.origins import origin_of, place_of
-from gateway.config.sharing import cached_doubts
+from gateway.config.sharing import cached_doubts, cached_tags, invalidation_doubts, is_cached
 from gateway.config.upstream_credentials import (
     caller_of,
     credential_doubts,
@@ -41,6 +41,10 @@ _OF_SENDING = ("retry", "hedge", "breaker", "headers", "json", "request", "error
 """Groups of a method's policy that say how it is sent."""
 _OF_THE_CALL = ("deadline", "serialize", "fallback", "criticality")
 """Those that hold before anything is sent."""
+
+
+_OF_KEPT = ("stale_while_revalidate", "stale_if_error", "negative_ttl", "ttl_field", "vary")
+"""What a cache says of answers that are kept."""
 
 
 def doubts(
@@ -74,7 +78,12 @@ def doubts(
             yield Problem(where, f"upstream {upstream.name}: {path}: {why}")
     yield from _sent_elsewhere(methods, elsewhere, upstreams, known)
     yield from _open_secrets(methods)
-    for doubt in (lambda policy: limit_doubts(policy, known), cached_doubts):
+    tags = list(cached_tags(method.policy for method in methods))
+    for doubt in (
+        lambda policy: limit_doubts(policy, known),
+        cached_doubts,
+        lambda policy: invalidation_doubts(policy, tags),
+    ):
         yield from _told_once(methods, doubt)
     seen: set[tuple[str, str]] = set()
     for method in (*methods, *elsewhere):
@@ -171,7 +180,8 @@ class _Values:
         for (path, origin), (name, why) in self._idle.items():
             if (path, origin) in self._used:
                 continue
-            told = f"{name}: {path} has no effect, because {why}"
+            # An empty group, `serialize: {}`, is a path that ends with a dot.
+            told = f"{name}: {path.rstrip('.')} has no effect, because {why}"
             if path == "auth.roles":  # it has one: nobody is let in
                 told = f"{name}: nobody can call it: {path}: {why}"
             yield Problem(place_of(origin), told)
@@ -190,6 +200,11 @@ def _method_doubts(method: EffectiveMethod) -> Iterator[Doubt]:
         return
     yield from _sending_doubts(method)
     yield from _serialize_doubts(policy)
+    if not is_cached(policy):
+        for name in _OF_KEPT:
+            yield f"cache.{name}", "there is no cache.ttl, so nothing is kept"
+    if not policy.batch.method:
+        yield "batch", "there is no batch.method"
     if streams:
         yield "fallback", "the method streams, and what streams has no fallback"
     elif not policy.fallback.steps:

@@ -131,6 +131,7 @@ class CallError(Exception):
         exhausted: limits that are, by name, and what they are: google.rpc.QuotaFailure.
         body: what the upstream answered, where rules of the error catalog read it.
         known_as: the reason that the error catalog has for it, None where it has none.
+        known_to_operators: what operators ask for it by: "unknown-calls/…"; "" for most.
         pushback_s: seconds after which a caller that retries by itself should do so
             (gRFC A6), below zero for not at all; None leaves it to the caller.
     """
@@ -150,6 +151,7 @@ class CallError(Exception):
     body: Any = field(default=None, repr=False)
     known_as: "KnownReason | None" = None
     pushback_s: float | None = None
+    known_to_operators: str = ""
 
     def __str__(self) -> str:
         return f"{self.code.name} ({self.reason}): {self.message}"

@@ -191,9 +191,15 @@ class CallDeduplicated(NamedTuple):
 
 
 class RecordUnknown(NamedTuple):
-    """A call with a key was sent, and nobody knows whether it had its effect."""
+    """A call with a key was sent, and nobody knows whether it had its effect.
+
+    Args:
+        call: the record.
+        name: what operators know it by, "unknown-calls/…".
+    """
 
     call: Call
+    name: str
 
 
 class CallBatched(NamedTuple):

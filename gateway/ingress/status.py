@@ -150,6 +150,8 @@ def _error_info(error: CallError, known: KnownReason, attempts: int) -> error_de
         metadata["upstream"] = _cut(error.upstream, _MAX_NAME)
     if error.http_status is not None:
         metadata["http_status"] = str(error.http_status)
+    if error.known_to_operators:
+        metadata["resource"] = error.known_to_operators
     return error_details_pb2.ErrorInfo(
         reason=known.name or error.reason, domain=known.domain or DOMAIN, metadata=metadata
     )

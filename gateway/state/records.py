@@ -240,6 +240,9 @@ class RecordAdmin(Protocol):
             ValueError: `after` is none that a page gave.
         """
 
+    async def method_of(self, key: bytes) -> str | None:
+        """Return the full name of the method of a record, None where there is none."""
+
     async def resolve(self, key: bytes, answer: bytes | None) -> bool:
         """Say what became of a call that is UNKNOWN; False where it is not.
 

@@ -133,7 +133,8 @@ class AccessLog:
                 fields["breaker"] = fields.pop("name")
             self._writer(event)(name, **fields)
         elif isinstance(event, RecordUnknown):
-            self._log.warning("outcome_unknown", method=event.call.method.full_name)
+            method = event.call.method.full_name
+            self._log.warning("outcome_unknown", method=method, name=event.name)
         elif isinstance(event, OperationAttempted | OperationEnded):
             self._operation(event)
         elif isinstance(event, LimitExceeded) and event.shadow:

@@ -59,6 +59,15 @@ async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
 
             done = any_pb2.Any(type_url="type.googleapis.com/pay.v1.Receipt", value=b"\n\x02r9")
             resolve = admin(running).ResolveUnknownCall
+            for wrong, why in (
+                (any_pb2.Any(type_url="x/pay.v1.Charge", value=b""), "answers a pay.v1.Receipt"),
+                (any_pb2.Any(type_url="x/pay.v1.Receipt", value=b"\n\x05r"), "could be read"),
+                (any_pb2.Any(), "not a nameless"),
+            ):
+                asked = admin_pb2.ResolveUnknownCallRequest(name=calls[0].name, response=wrong)
+                with pytest.raises(grpc.aio.AioRpcError, match=why) as refused:
+                    await resolve(asked)
+                assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
             await resolve(admin_pb2.ResolveUnknownCallRequest(name=calls[0].name, response=done))
             assert await charge(running, "k1") == "r9 again"
             await resolve(

@@ -1,6 +1,6 @@
 """From `cache` and `invalidation` of a policy to options."""
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from seawall.policy.v1.policy_pb2 import CachePolicy, MethodPolicy
 
 from gateway.config.sharing.metadata import counted_metadata
-from gateway.config.sharing.tags import TagsOf, tags_of
+from gateway.config.sharing.tags import TagsOf, may_meet, tags_of
 from gateway.config.values import Mistake, seconds
 from gateway.core.call import Call
 from gateway.interceptors.cache import CacheOptions
@@ -72,6 +72,32 @@ def is_cached(policy: MethodPolicy) -> bool:
     """Tell whether a merged policy keeps answers."""
     cache = policy.cache
     return not cache.disabled and (cache.HasField("ttl") or bool(cache.ttl_by))
+
+
+def cached_tags(policies: Iterable[MethodPolicy]) -> Iterator[str]:
+    """Yield the tags by which writes make answers old, or are waited for."""
+    for policy in policies:
+        if is_cached(policy):
+            yield from policy.cache.tags
+        yield from policy.coalescing.after_write
+
+
+def invalidation_doubts(policy: MethodPolicy, known: Sequence[str]) -> Iterator[Mistake]:
+    """Yield the tags of a merged policy that no answer has.
+
+    Args:
+        policy: of a method that writes.
+        known: tags of all that are served.
+    """
+    if policy.invalidation.disabled:
+        return
+    for i, tag in enumerate(policy.invalidation.tags):
+        if not any(may_meet(tag, other) for other in known):
+            yield (
+                f"invalidation.tags[{i}]",
+                f"no method that is served keeps answers with a tag like {tag!r}: nothing becomes "
+                "old by it here",
+            )
 
 
 def invalidation_tags(policy: MethodPolicy) -> TagsOf | None:

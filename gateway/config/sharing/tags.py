@@ -49,6 +49,16 @@ def _tag(template: str) -> str | Callable[[Any], str]:
     return tag
 
 
+def may_meet(one: str, other: str) -> bool:
+    """Tell whether two templates can make the same tag, as far as their words say."""
+    return _looks_like(one, other) or _looks_like(other, one)
+
+
+def _looks_like(one: str, other: str) -> bool:
+    pattern = ".*".join(re.escape(word) for word in _FIELD.split(other)[::2])
+    return re.fullmatch(pattern, _FIELD.sub("x", one), re.DOTALL) is not None
+
+
 def tag_mistakes(path: str, templates: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with tags wherever they are said."""
     if len(templates) > MAX_TAGS:

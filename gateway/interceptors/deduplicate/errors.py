@@ -2,6 +2,7 @@
 
 from gateway.core.errors import CallError, Origin, Reason
 from gateway.core.status import Code
+from gateway.interceptors.deduplicate.options import CallKey
 
 
 def key_required(metadata: str) -> CallError:
@@ -47,15 +48,22 @@ def duplicate(left_s: float) -> CallError:
     )
 
 
-def outcome_unknown(retry_after_s: float | None = None) -> CallError:
+def unknown_name(record: bytes) -> str:
+    """Return what operators know a call by (ListUnknownCalls, ResolveUnknownCall)."""
+    return f"unknown-calls/{record.hex()}"
+
+
+def outcome_unknown(key: CallKey, retry_after_s: float | None = None) -> CallError:
     """Return the error of a key whose call's effect nobody knows."""
+    which = "an equal call a moment ago" if key.derived else "the call with this idempotency key"
     return CallError(
         Code.ABORTED,
         Reason.OUTCOME_UNKNOWN,
-        "nobody knows whether the call with this idempotency key had its effect: no answer "
-        "came. It is not sent again by itself; find out, or ask an operator to decide",
+        f"nobody knows whether {which} had its effect: no answer came that says so. It is not "
+        "sent again by itself; find out, or ask an operator to decide",
         retry_after_s=retry_after_s,
         pushback_s=-1.0,
+        known_to_operators=unknown_name(key.record),
     )
 
 

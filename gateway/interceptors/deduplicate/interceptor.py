@@ -45,6 +45,7 @@ from gateway.interceptors.deduplicate.errors import (
     key_reused,
     outcome_unknown,
     store_unavailable,
+    unknown_name,
 )
 from gateway.interceptors.deduplicate.options import (
     CallKey,
@@ -271,7 +272,7 @@ class DeduplicateInterceptor:
             landing = unpack(record.answer)
         except UnreadableError:
             # Another version wrote it: the call was made, and its answer cannot be given.
-            return Landing(failed(outcome_unknown()))
+            return Landing(failed(outcome_unknown(key)))
         return landing._replace(trailing=(*landing.trailing, REPLAYED))
 
     async def _decide(self, call: FlightCall, key: CallKey, record: Record) -> int | None:
@@ -284,7 +285,7 @@ class DeduplicateInterceptor:
         # Without a key that it could know, the upstream knows nothing again.
         blind = options.on_unknown is OnUnknown.RESEND and not (options.header and key.header)
         if options.on_unknown is OnUnknown.HOLD or blind:
-            raise _Known(Landing(self._refused(call, outcome_unknown())))
+            raise _Known(Landing(self._refused(call, outcome_unknown(key))))
         token = await self._claims.reclaim(key.record, record.token)
         if token is None or options.on_unknown is OnUnknown.RESEND:
             return token
@@ -296,7 +297,7 @@ class DeduplicateInterceptor:
             self._claims.end_beside(key.record, token, Ending.UNKNOWN)
             if not isinstance(error, CallError):
                 raise
-            refusal = outcome_unknown(error.retry_after_s)
+            refusal = outcome_unknown(key, error.retry_after_s)
             refusal.message += f" (asked what became of it: {error.message})"
             raise _Known(Landing(self._refused(call, refusal))) from None
         finally:
@@ -318,18 +319,18 @@ class DeduplicateInterceptor:
             outcome = await call_next(call)
         except BaseException:
             ending = Ending.UNKNOWN if call.attempts else Ending.FORGET
-            self._tell(call, ending)
+            self._tell(call, key, ending)
             self._claims.end_beside(key.record, token, ending)
             raise
         finally:
             beat.cancel()
         ending = ending_of(outcome, call.attempts)
-        self._tell(call, ending)
+        self._tell(call, key, ending)
         landing = Landing(outcome, call.answer, tuple(call.trailing_metadata))
         answer = pack(landing) if ending is Ending.KEEP else b""
         await self._claims.end(key.record, token, ending, answer)
         return outcome
 
-    def _tell(self, call: Call, ending: Ending) -> None:
+    def _tell(self, call: Call, key: CallKey, ending: Ending) -> None:
         if ending is Ending.UNKNOWN:
-            self._events.emit(RecordUnknown(call))
+            self._events.emit(RecordUnknown(call, unknown_name(key.record)))

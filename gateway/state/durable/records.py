@@ -177,6 +177,14 @@ class DurableRecords:
         more = len(rows) == limit
         return Page(found, f"{rows[-1].changed_at!r}:{rows[-1].digest.hex()}" if more else "")
 
+    async def method_of(self, key: bytes) -> str | None:
+        """Return the method of a record; see `RecordAdmin`."""
+        statement = select(_r.c.method).where(_r.c.digest == key)
+        found: str | None = await self._durable.read(
+            lambda connection: connection.execute(statement).scalar_one_or_none()
+        )
+        return found
+
     async def resolve(self, key: bytes, answer: bytes | None) -> bool:
         """Say what became of a call that is UNKNOWN; see `RecordAdmin`."""
         # Whoever comes later with the old token changes nothing.

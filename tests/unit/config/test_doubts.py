@@ -122,6 +122,8 @@ def test_what_an_upstream_has_for_something_is_not_told(given: Given, policy: st
         ("Get", "{serialize: {max_queued: 3}}", "serialize.max_queued", "there is no serialize."),
         ("Get", "{fallback: {primary_timeout: 1s}}", "fallback.primary_timeout", "there are no f"),
         ("Get", "{breaker: {max_keys: 3}}", "breaker.max_keys", "neither breaker.key_metadata nor"),
+        ("Get", "{cache: {stale_if_error: 5s}}", "cache.stale_if_error", "there is no cache.ttl"),
+        ("Get", "{serialize: {}}", "serialize", "there is no serialize.field"),
     ],
 )
 def test_what_a_method_has_for_nothing_is_told_with_its_line(
@@ -307,3 +309,25 @@ def test_a_cache_that_keeps_nothing_is_told_at_its_line(given: Given) -> None:
     (found,) = of_method(given, "Get", "{cache: {tags: [items]}}")
     assert "cache.tags: has no effect: cache.ttl is not said" in found
     assert found.startswith("seawall.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("tag", "kept", "is_told"),
+    [
+        ("itm:1", "item:{id}", True),
+        ("item:{id}", "item:{id}", False),
+        ("item:all", "item:{id}", False),
+        ("item:{id}", "item:all", False),
+        ("item", "item:{id}", True),
+    ],
+)
+def test_a_tag_that_no_answer_has_is_told(given: Given, tag: str, kept: str, is_told: bool) -> None:
+    reads = f"Get: {{cache: {{ttl: 5s, tags: ['{kept}']}}}}"
+    methods = f"{{{reads}, Make: {{invalidation: {{tags: ['{tag}']}}}}}}"
+    lines = told(
+        given,
+        "upstreams: {main: {url: http://a}}\n"
+        f"services:\n  shop.v1.Shop:\n    methods: {methods}\n",
+    )
+    found = [line for line in lines if "nothing becomes old" in line]
+    assert bool(found) is is_told
