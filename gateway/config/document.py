@@ -6,6 +6,7 @@ message. Every mistake is reported with its line and its key's path, all at once
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from seawall.config.v1.config_pb2 import GatewayConfig
 from gateway.config.files import UnreadableFileError, read_text
 from gateway.config.reader import NodeReader
 from gateway.core.errors import ConfigError
+from gateway.state.durable.url import SqliteUrl, parse_durable_url
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
@@ -87,6 +89,13 @@ def read_document(path: Path, environ: Mapping[str, str] = os.environ) -> Docume
         config = json_format.ParseDict(plain, GatewayConfig())
     except json_format.ParseError as error:  # the reader should have said so, with a line
         raise ConfigError.one(str(path), str(error)) from None
+    if config.state.durable:
+        with suppress(ValueError):  # a mistake, which is told with the others
+            url = parse_durable_url(config.state.durable)
+            if isinstance(url, SqliteUrl) and not url.path.is_absolute():
+                # As every path in the file: from its folder, wherever a process was started.
+                place = (path.parent / url.path).absolute()
+                config.state.durable = SqliteUrl(path=place).shown
     return Document(config, path, reader.lines, reader.emptied, reader.referenced)
 
 

@@ -36,7 +36,7 @@ from gateway.operations.naming import name_of, new_id
 from gateway.operations.options import OperationOptions
 from gateway.operations.schedule import after
 from gateway.state.operations import Acceptance, Accepted, Kept, OperationStore, State
-from gateway.state.records import StoreUnavailable
+from gateway.state.records import NotAsked, StoreUnavailable
 
 OPERATION: Final = "seawall-operation"
 """Trailing metadata: the name of the operation that a call was kept as."""
@@ -137,7 +137,7 @@ class Acceptor:
             last_error=failure,
         )
         try:
-            done, kept = await self._store.accept(accepted)
+            done, kept = await self._accepted(accepted)
         except StoreUnavailable as error:
             raise _unavailable(error) from None
         if done is Acceptance.OTHER_REQUEST:
@@ -160,6 +160,26 @@ class Acceptor:
             self._events.emit(OperationAccepted(self._method, operation))
             self._wake()
         return kept
+
+    async def _accepted(self, accepted: Accepted) -> tuple[Acceptance, Kept | None]:
+        """Keep it; where the store does not answer, look once whether it did.
+
+        Raises:
+            StoreUnavailable: it is not kept.
+            CallError: nobody knows.
+        """
+        try:
+            return await self._store.accept(accepted)
+        except NotAsked:
+            raise
+        except StoreUnavailable as error:
+            try:
+                kept = await self._store.get(accepted.id, accepted.owner)
+            except StoreUnavailable:
+                raise _perhaps(error) from None
+            if kept is None:
+                raise
+            return Acceptance.NEW, kept
 
     def _metadata(self, call: Call) -> bytes:
         kept = [pair for pair in call.metadata if pair[0] in self._readers.kept]
@@ -191,6 +211,17 @@ def _unavailable(error: StoreUnavailable) -> CallError:
         Reason.STORE_UNAVAILABLE,
         f"the call cannot be kept, and is not accepted: {error.why}",
         retry_after_s=error.retry_after_s,
+    )
+
+
+def _perhaps(error: StoreUnavailable) -> CallError:
+    return CallError(
+        Code.UNAVAILABLE,
+        Reason.STORE_UNAVAILABLE,
+        f"the call may have been accepted, or not: {error.why}. With an idempotency key it can "
+        "be made again, and is accepted once; without one, look among your operations first",
+        sent=Sent.UNKNOWN,
+        pushback_s=-1.0,
     )
 
 
@@ -284,7 +315,7 @@ class AcceptInterceptor:
             return await self._keep(call, coming.due_in_s, error, key)
         except CallError as refusal:
             self._events.emit(CallRefused(call, self.name, refusal))
-            return outcome
+            return failed(refusal) if refusal.sent is Sent.UNKNOWN else outcome
 
     def _key_of(self, call: Call) -> str:
         """Return what the upstream is told as the key of a call, at once and later."""

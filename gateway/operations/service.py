@@ -29,10 +29,10 @@ from gateway.core.outcome import failed
 from gateway.core.status import Code
 from gateway.core.stored import pack
 from gateway.operations.accept import owner_digest
+from gateway.operations.effects import cancelled_error, was_begun
 from gateway.operations.filters import parse_filter
 from gateway.operations.message import OperationMessages
 from gateway.operations.naming import COLLECTION, id_of
-from gateway.operations.workers import cancelled_error, was_begun
 from gateway.state.operations import OPEN, Kept, OperationQuery, OperationStore
 from gateway.state.records import StoreUnavailable
 

@@ -21,6 +21,7 @@ from gateway.core.errors import CallError, Reason, Sent
 from gateway.core.flight import Landing
 from gateway.core.outcome import failed
 from gateway.core.status import Code
+from gateway.core.stored import UnreadableError, unpack
 from gateway.operations.options import OperationOptions
 from gateway.state.operations import Claimed
 
@@ -43,7 +44,7 @@ class WorkCall(Call):
         header: that carries its key to the upstream, "" for none.
     """
 
-    __slots__ = ("answer", "header_key", "operation_id")
+    __slots__ = ("answer", "doubtful", "header_key", "operation_id")
 
     def __init__(
         self, method: MethodInfo, message: Any, claimed: Claimed, now: float, header: str
@@ -54,6 +55,8 @@ class WorkCall(Call):
         """The serialized answer, once there is one."""
         self.operation_id = claimed.kept.id
         self.header_key = claimed.header_key
+        self.doubtful = _is_doubtful(claimed.kept.last_error)
+        """Whether the attempt before this one, or the call at once, may have had its effect."""
         if header and claimed.header_key:
             self.added_headers = {header: claimed.header_key}
 
@@ -61,6 +64,14 @@ class WorkCall(Call):
         """Keep the answer."""
         self.sent += 1
         self.answer = payload
+
+
+def _is_doubtful(last_error: bytes) -> bool:
+    try:
+        error = unpack(last_error).outcome.error if last_error else None
+    except UnreadableError:
+        return True
+    return error is not None and error.sent is Sent.UNKNOWN
 
 
 async def _no_sink(_payload: bytes) -> None:

@@ -9,7 +9,8 @@ Rules:
    once. Who finds that the claim is another's ends its attempt and keeps nothing.
 3. Who is asked to cancel ends the attempt under way. What it did already stays done.
 4. The end of an attempt is kept; where the store does not answer, it is tried `TRIES` times with
-   growing pauses, then never: the lease runs out, and the attempt is made again.
+   growing pauses, then never: the lease runs out, and the attempt is made again. Nobody cancels
+   what is over; the end of the process lets it be kept once more.
 5. One that was claimed more often than it may be tried, because workers died with it, is given
    up without another attempt.
 6. At the end of the process nothing more is claimed. What runs has until the gateway's grace is
@@ -33,9 +34,10 @@ from gateway.core.flight import Landing
 from gateway.core.outcome import SUCCESS, failed
 from gateway.core.status import Code
 from gateway.core.stored import UnreadableError, pack, unpack
+from gateway.operations.effects import cancelled_error, was_begun
 from gateway.operations.schedule import Next, after, spent
 from gateway.operations.work import Attempted, LostError, Work
-from gateway.state.operations import Claimed, Deferral, Kept, OperationStore, Renewal, State
+from gateway.state.operations import Claimed, Deferral, OperationStore, Renewal, State
 from gateway.state.records import StoreUnavailable
 
 TRIES: Final = 8
@@ -96,6 +98,8 @@ class Workers:
         self._running: dict[str, _Running] = {}
         self._progress: dict[str, bytes] = {}
         self._cancelling: set[str] = set()
+        self._concluding: set[str] = set()
+        """Whose attempts are over, and their ends being kept."""
         self._woken = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._next_due_at = float("inf")
@@ -294,7 +298,7 @@ class Workers:
         async def defer() -> bool:
             return await self._store.defer(claimed.kept.id, claimed.token, deferral)
 
-        if await self._insist(defer):
+        if await self._conclude(claimed, defer):
             self._next_due_at = min(self._next_due_at, self._clock.now() + deferral.due_in_s)
 
     async def _end(self, claimed: Claimed, state: State, landing: Landing) -> None:
@@ -306,7 +310,7 @@ class Workers:
                 kept.id, claimed.token, state, pack(landing), retention_s=schedule.retention_s
             )
 
-        if await self._insist(end):
+        if await self._conclude(claimed, end):
             error = landing.outcome.error
             self._events.emit(
                 OperationEnded(
@@ -357,9 +361,26 @@ class Workers:
             if standing is Renewal.MINE:
                 continue
             if standing is Renewal.CANCEL:
+                if operation in self._concluding:
+                    continue
                 self._cancelling.add(operation)
             task.cancel()
             return
+
+    async def _conclude(self, claimed: Claimed, ask: Callable[[], Awaitable[bool]]) -> bool:
+        """Keep how an attempt ended: what is known is not lost with who was to keep it."""
+        operation, task = claimed.kept.id, asyncio.current_task()
+        assert task is not None
+        self._concluding.add(operation)
+        try:
+            return await self._insist(ask)
+        except asyncio.CancelledError:
+            task.uncancel()
+            with suppress(StoreUnavailable):
+                return await ask()
+            raise
+        finally:
+            self._concluding.discard(operation)
 
     async def _insist(self, ask: Callable[[], Awaitable[bool]]) -> bool:
         """Return what the store says, once it says anything; False where it never does."""
@@ -369,32 +390,3 @@ class Workers:
             except StoreUnavailable as error:
                 await self._clock.sleep(max(error.retry_after_s, _PAUSE_S * 2.0**number))
         return False
-
-
-def was_begun(kept: Kept, attempts: int) -> bool:
-    """Tell whether an operation may have had an effect.
-
-    Args:
-        kept: it.
-        attempts: that counted so far.
-    """
-    if attempts > 0 or kept.progress:
-        return True
-    if not kept.last_error:
-        return False
-    try:
-        error = unpack(kept.last_error).outcome.error
-    except UnreadableError:
-        return True
-    return error is not None and error.sent is not Sent.NOT_SENT
-
-
-def cancelled_error(*, begun: bool) -> CallError:
-    """Return what a cancelled operation answers."""
-    what = "; an attempt had begun, and may have had its effect" if begun else " before it was sent"
-    return CallError(
-        Code.CANCELLED,
-        Reason.CANCELLED,
-        f"the operation was cancelled{what}",
-        sent=Sent.UNKNOWN if begun else Sent.NOT_SENT,
-    )

@@ -46,6 +46,10 @@ class StoreUnavailable(Exception):
         self.retry_after_s = retry_after_s
 
 
+class NotAsked(StoreUnavailable):
+    """The store was not asked: what was to be done has certainly not been done."""
+
+
 class State(enum.StrEnum):
     """Of a record, as it is kept."""
 

@@ -113,7 +113,7 @@ def work_deduplication(
     def key_of(call: Call) -> CallKey | None:
         assert isinstance(call, WorkCall)
         record = sha256(f"operation\0{call.operation_id}".encode()).digest()
-        return CallKey(record, call.header_key, derived=False)
+        return CallKey(record, call.header_key, derived=False, doubtful=call.doubtful)
 
     return once._replace(
         options=replace(once.options, required=False, window_s=0.0, retention_s=kept_s),

@@ -1,6 +1,6 @@
 """What a call is told that is not made because of its key."""
 
-from gateway.core.errors import CallError, Origin, Reason
+from gateway.core.errors import CallError, Origin, Reason, Sent
 from gateway.core.status import Code
 from gateway.interceptors.deduplicate.options import CallKey
 
@@ -62,6 +62,7 @@ def outcome_unknown(key: CallKey, retry_after_s: float | None = None) -> CallErr
         f"nobody knows whether {which} had its effect: no answer came that says so. It is not "
         "sent again by itself; find out, or ask an operator to decide",
         retry_after_s=retry_after_s,
+        sent=Sent.UNKNOWN,
         pushback_s=-1.0,
         known_to_operators=unknown_name(key.record),
     )

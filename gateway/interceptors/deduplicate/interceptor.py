@@ -241,6 +241,10 @@ class DeduplicateInterceptor:
                 key.record, call.method.full_name, fingerprint, retention_s
             )
             match record.standing:
+                case Standing.MINE if key.doubtful:
+                    # As if that had been recorded: what becomes of it is decided as ever.
+                    await self._claims.end(key.record, record.token, Ending.UNKNOWN, b"")
+                    continue
                 case Standing.MINE:
                     return record.token
                 case Standing.DONE:

@@ -31,11 +31,13 @@ class CallKey(NamedTuple):
         record: digest of caller, method and key: what is known again.
         header: what the upstream is sent, "" for nothing.
         derived: made of the request, for a window, and not given by the caller.
+        doubtful: it was sent before by whoever kept no record, and nobody knows what that did.
     """
 
     record: bytes
     header: str
     derived: bool
+    doubtful: bool = False
 
 
 KeyOf = Callable[[Call], CallKey | None]

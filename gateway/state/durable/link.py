@@ -102,13 +102,18 @@ def _causes(error: BaseException) -> list[BaseException]:
     return causes
 
 
+def sqlstate(error: BaseException) -> str:
+    """Return the SQLSTATE of an error, "" where it has none."""
+    states = (str(getattr(one, "sqlstate", None) or "") for one in _causes(error))
+    return next(filter(None, states), "")
+
+
 def is_of_question(error: BaseException) -> bool:
     """Tell whether a database refused a value (SQLSTATE class 22): it is well, the question not."""
     return any(
-        str(getattr(one, "sqlstate", None) or "").startswith("22")
-        or (isinstance(one, asyncpg.InterfaceError) and isinstance(one, ValueError))
+        isinstance(one, asyncpg.InterfaceError) and isinstance(one, ValueError)
         for one in _causes(error)
-    )
+    ) or sqlstate(error).startswith("22")
 
 
 def phrase(error: BaseException) -> str:

@@ -54,6 +54,12 @@ def accept(
     connection: Connection, values: dict[str, Any], *, full: bool
 ) -> tuple[Acceptance, Kept | None]:
     """Keep an operation, or return the one that its key stands for."""
+    held = [values["b_order_key"]]
+    if values["b_key"] is not None:
+        # What held the key before is in an order of its own, and its row is changed too.
+        held += connection.execute(_s.ORDER_BY_KEY, {"b_key": values["b_key"]}).scalars()
+    for order_key in sorted({one for one in held if one is not None}):
+        _lock_order(connection, order_key)
     if values["b_key"] is not None:
         connection.execute(_s.RELEASE_KEY, {"b_key": values["b_key"]})
         row = connection.execute(_s.BY_KEY, {"b_key": values["b_key"]}).first()
@@ -61,7 +67,6 @@ def accept(
             return _known(row, values)
     if full:
         return Acceptance.FULL, None
-    _lock_order(connection, values["b_order_key"])
     if connection.execute(_s.INSERT[connection.dialect.name], values).rowcount != 1:
         # Somebody else was faster with the key, or this question is asked again.
         row = connection.execute(_s.BY_KEY, {"b_key": values["b_key"]}).first()

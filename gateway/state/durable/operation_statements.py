@@ -76,6 +76,7 @@ RELEASE_KEY: Final = (
     .values(key_digest=null())
 )
 BY_KEY: Final = select(*KEPT, _o.c.fingerprint).where(_o.c.key_digest == bindparam("b_key"))
+ORDER_BY_KEY: Final = select(_o.c.order_key).where(_o.c.key_digest == bindparam("b_key"))
 BY_ID: Final = select(*KEPT, _o.c.owner, _o.c.token).where(_o.c.id == _id)
 HOLD: Final = BY_ID.with_for_update()
 PENDING: Final = select(func.count()).select_from(
@@ -223,6 +224,9 @@ RETRY: Final = (
         due_at=case((_runs, NEVER), else_=NOW),
         changed_at=NOW,
         expires_at=NEVER,
+        cancelling=False,
+        # What is known of its effect: the error that it ended with.
+        last_error=_o.c.answer,
         answer=b"",
     )
 )

@@ -13,7 +13,8 @@ Rules:
    for locks, a little before `timeout_s`: whatever a gateway that died had begun is over by
    then, and what is merely slow costs no connection.
 5. Transactions are READ COMMITTED, whatever is usual there: who waits for a lock then sees what
-   was done under it.
+   was done under it. What the server rolled back because two waited for each other is asked
+   again, at most three times.
 """
 
 import asyncio
@@ -24,10 +25,13 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from gateway.state.durable.link import FAULTS, Ask, T
+from gateway.state.durable.link import FAULTS, Ask, T, sqlstate
 from gateway.state.durable.migrating import is_current, migrate
 from gateway.state.durable.url import PostgresUrl
 
+_CROSSED: Final = ("40001", "40P01")
+"""serialization_failure, deadlock_detected: nothing was done, and it may be asked again."""
+_CROSSED_TRIES: Final = 4
 _MIGRATION_S: Final = 60.0
 _SERVER_SHARE: Final = 0.8
 """Of the timeout: a server that lives ends a slow statement itself, and keeps the connection."""
@@ -35,6 +39,10 @@ _SERVER_SHARE: Final = 0.8
 
 class _Lost(Exception):
     """The connection broke while it was asked; the cause says how."""
+
+
+class _Crossed(_Lost):
+    """The server rolled back what waited for each other, or for what has changed meanwhile."""
 
 
 class _ClosingLoop(asyncio.SelectorEventLoop):
@@ -138,14 +146,14 @@ class PostgresLink:
     async def run(self, ask: Ask[T], *, write: bool) -> T:
         """Return what `ask` returns, once it is committed; see `Link`."""
         async with self._places:
-            try:
-                return await self._once(ask)
-            except _Lost:
-                pass
-            try:
-                return await self._once(ask)
-            except _Lost as lost:
-                raise lost.__cause__ or lost from None
+            tries = 1
+            while True:
+                try:
+                    return await self._once(ask)
+                except _Lost as lost:
+                    if tries >= (_CROSSED_TRIES if isinstance(lost, _Crossed) else 2):
+                        raise lost.__cause__ or lost from None
+                tries += 1
 
     async def _once(self, ask: Ask[T]) -> T:
         held = self._take() or await self._connect()
@@ -164,6 +172,9 @@ class PostgresLink:
                 raise _Lost from error
         else:
             self._idle.append(held)
+            error = task.exception()
+            if error is not None and sqlstate(error) in _CROSSED:
+                raise _Crossed from error
         return task.result()
 
     def _take(self) -> _Held | None:

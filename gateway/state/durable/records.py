@@ -38,8 +38,8 @@ from gateway.state.durable.record_statements import (
 )
 from gateway.state.durable.schema.records import OPEN_RECORDS
 from gateway.state.durable.schema.records import records as _r
-from gateway.state.durable.store import Durable, NotAsked
-from gateway.state.records import KeptRecord, Page, Record, State, StoreUnavailable
+from gateway.state.durable.store import Durable
+from gateway.state.records import KeptRecord, NotAsked, Page, Record, State, StoreUnavailable
 
 T = TypeVar("T")
 _TOKEN_BITS: Final = 62

@@ -14,10 +14,13 @@ Rules:
 """
 
 import asyncio
+import enum
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from sqlalchemy import Connection
 
 from gateway.core.clock import Clock
 from gateway.core.deadline import Expired, Expiry
@@ -27,15 +30,19 @@ from gateway.state.durable.link import FAULTS, Ask, Link, T, is_of_question, phr
 from gateway.state.durable.postgres import PostgresLink
 from gateway.state.durable.sqlite import SqliteLink
 from gateway.state.durable.url import DurableUrl, SqliteUrl
-from gateway.state.records import StoreUnavailable
+from gateway.state.records import NotAsked, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 _LATE: Final = "it does not answer in time"
 _CLOSED: Final = "it is closed"
 
 
-class NotAsked(StoreUnavailable):
-    """The store is left alone: what was to be asked has certainly not been done."""
+class _Progress(enum.Enum):
+    """How far a question has come."""
+
+    OPENING = enum.auto()
+    ASKED = enum.auto()
+    BEGUN = enum.auto()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,15 +163,24 @@ class Durable:
             task.exception()  # told to who asked, if that one is still there
 
     async def _ask(self, ask: Ask[T], question: int, *, write: bool) -> T:
+        at = _Progress.OPENING
+
+        def noted(connection: Connection) -> T:
+            nonlocal at
+            at = _Progress.BEGUN
+            return ask(connection)
+
         try:
             with Expiry(self._clock, self._clock.now() + self._options.timeout_s):
                 if not self._is_open:
                     await self._opened()
-                found = await self._link.run(ask, write=write)
+                at = _Progress.ASKED
+                found = await self._link.run(noted, write=write)
         except Expired:
-            raise self._failed(question, _LATE) from None
+            # What was asked and did not begin may begin still.
+            raise self._failed(question, _LATE, asked=at is not _Progress.OPENING) from None
         except StoreUnavailable as unavailable:
-            raise self._failed(question, unavailable.why) from None
+            raise self._failed(question, unavailable.why, asked=False) from None
         except FAULTS as error:
             if is_of_question(error):
                 # Else who asks such a thing often takes the store from everybody.
@@ -172,7 +188,8 @@ class Durable:
                 self._breaker.abandoned(question, self._clock.now())
                 raise self._unavailable("it does not take what it was asked") from None
             _log.debug("the durable store failed", exc_info=True)
-            raise self._failed(question, phrase(error)) from None
+            begun = at is _Progress.BEGUN
+            raise self._failed(question, phrase(error), asked=begun) from None
         except BaseException:
             self._breaker.abandoned(question, self._clock.now())
             raise
@@ -199,10 +216,10 @@ class Durable:
         finally:
             self._opening = None
 
-    def _failed(self, question: int, why: str) -> StoreUnavailable:
+    def _failed(self, question: int, why: str, *, asked: bool) -> StoreUnavailable:
         if self._breaker.failed(question, self._clock.now()):
             self._events.emit(StoreChanged("durable", False, why))
-        return self._unavailable(why)
+        return self._unavailable(why) if asked else self._not_asked(why)
 
     def _not_asked(self, why: str) -> NotAsked:
         return NotAsked(why, self._breaker.retry_after_s(self._clock.now()))
