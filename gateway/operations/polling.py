@@ -19,7 +19,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import orjson
 
@@ -38,6 +38,7 @@ from gateway.transcode.target import RestParts, RestTarget, UnaryTarget
 
 _END: Final = b"\x00"
 _GOES_ON: Final = b"\x01"
+_LEAST_S: Final = 0.5
 _LONGEST_ASKED_S: Final = 3600.0
 _ENDED_BADLY: Final = Code.FAILED_PRECONDITION
 """The status of work that an upstream accepted, and that failed there: it tells no other."""
@@ -64,8 +65,8 @@ class AcceptedTarget(UnaryTarget):
             call.answer_headers, call.answer_status = answer.headers, answer.status
             if not 200 <= answer.status < 300:
                 raise self._failure(answer, call)
-            if answer.status == 202 and self._is_followed(answer):
-                told = {"at": self._where(answer), "after": _asked_s(answer)}
+            if answer.status == 202 and self._is_followed(answer, prepared.target):
+                told = {"at": self._where(answer, prepared.target), "after": _asked_s(answer)}
                 await call.send(_GOES_ON + json.dumps(told).encode())
             else:
                 await call.send(_END + self._decoder.decode(answer, prepared.binding))
@@ -73,24 +74,24 @@ class AcceptedTarget(UnaryTarget):
             return self._failed(error)
         return SUCCESS
 
-    def _is_followed(self, answer: HttpAnswer) -> bool:
+    def _is_followed(self, answer: HttpAnswer, path: str) -> bool:
         """Tell whether a 202 is no answer yet."""
         if not self._poll.implied:
             return True
         try:
-            return bool(_local(answer.headers.get("location", ""), self._origin))
+            return bool(_local(answer.headers.get("location", ""), self._origin, path))
         except CallError:
             return False
 
-    def _where(self, answer: HttpAnswer) -> str:
-        """Return the path and query where the end is asked for.
+    def _where(self, answer: HttpAnswer, asked: str) -> str:
+        """Return the path and query where the end is asked for; `asked` is that of the request.
 
         Raises:
             CallError: the answer does not say.
         """
         parts = self._poll.path
         if not parts:
-            return _local(answer.headers.get("location", ""), self._origin)
+            return _local(answer.headers.get("location", ""), self._origin, asked)
         value = _json(answer)
         path = ""
         for index, part in enumerate(parts):
@@ -198,6 +199,8 @@ class PolledCall:
             return Attempted(landing)
         told = json.loads(call.answer[1:])
         again_in_s = self._poll.interval_s if told["after"] is None else told["after"]
+        # An upstream that asks for no pause gets one all the same.
+        again_in_s = max(again_in_s, min(self._poll.interval_s, _LEAST_S))
         at = Progress(poll=told.get("at") or progress.poll)
         return Attempted(Landing(SUCCESS, b"", (), call.attempts), at.pack(), again_in_s)
 
@@ -236,8 +239,17 @@ def _at(value: Any, keys: Sequence[str]) -> Any:
     return value
 
 
-def _local(location: str, origin: Any) -> str:
+def _local(location: str, origin: Any, asked: str) -> str:
+    """Return where a location leads below an upstream's URL.
+
+    Args:
+        location: a URI reference (RFC 9110, 10.2.2), which may be relative to the request.
+        origin: the upstream's URL.
+        asked: path of the request below that.
+    """
     parts = urlsplit(location)
+    if location and not (parts.scheme or parts.netloc):
+        parts = urlsplit(urljoin(origin.path.rstrip("/") + asked, location))
     if not location or (parts.netloc and parts.netloc.lower() != origin.netloc.lower()):
         what = "no location" if not location else "a location on another host"
         raise invalid_answer(f"it says {what}, where its end would be asked for", 202)

@@ -39,6 +39,8 @@ from gateway.state.records import StoreUnavailable
 SERVICE: Final = "google.longrunning.Operations"
 MAX_PAGE: Final = 1000
 _PAGE: Final = 100
+_MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
+"""Clients take messages of 4 MiB unless they are told otherwise; one operation is always sent."""
 _USUAL_WAIT_S: Final = 30.0
 _LONGEST_WAIT_S: Final = 600.0
 _FIRST_LOOK_S: Final = 0.05
@@ -174,16 +176,21 @@ class OperationsService:
             wanted.states,
             _after(request.page_token, request.filter),
             size + 1,
+            _MAX_PAGE_BYTES,
         )
         try:
             found = await self._store.find(query)
+            more = len(found) > size
+            if found and not more:  # it may be its size that ended the page
+                rest = query._replace(after=found[-1].number, limit=1)
+                more = bool(await self._store.find(rest))
         except StoreUnavailable as error:
             raise _unavailable(error) from None
         answer = _p.ListOperationsResponse(
             operations=[self._messages.message(kept) for kept in found[:size]]
         )
-        if len(found) > size:
-            answer.next_page_token = _token(found[size - 1].number, request.filter)
+        if more:
+            answer.next_page_token = _token(found[:size][-1].number, request.filter)
         return answer
 
     async def wait(self, call: Call, request: Any) -> Any:

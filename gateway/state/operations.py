@@ -207,6 +207,7 @@ class OperationQuery(NamedTuple):
         states: any of them; empty for all.
         after: number of the last one seen, they come newest first; 0 for the first page.
         limit: how many.
+        max_bytes: of their answers and progress together; the first is there whatever it has.
     """
 
     owner: bytes | None
@@ -214,6 +215,7 @@ class OperationQuery(NamedTuple):
     states: Sequence[State] = ()
     after: int = 0
     limit: int = 100
+    max_bytes: int = 2**31
 
 
 class OperationStore(Protocol):

@@ -110,7 +110,7 @@ def deduplication_options(
         options,
         key_of,
         fingerprint_of_json if said.json_path else fingerprint,
-        said.field or metadata,
+        f"the field {said.field!r}" if said.field else f"the metadata {metadata!r}",
         said.lookup if options.on_unknown is OnUnknown.LOOKUP else None,
     )
 

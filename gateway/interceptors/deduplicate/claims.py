@@ -12,11 +12,13 @@ Rules:
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import Final
 
 from gateway.core.clock import Clock
+from gateway.core.deadline import Expired, Expiry
 from gateway.interceptors.deduplicate.ending import Ending
-from gateway.state.records import Record, RecordStore, StoreUnavailable
+from gateway.state.records import NotAsked, Record, RecordStore, StoreUnavailable
 
 TRIES: Final = 8
 _PAUSE_S: Final = 0.25
@@ -50,6 +52,8 @@ class Claims:
             return await self._store.claim(
                 key, token, method, fingerprint, lease_s=self._lease_s, retention_s=retention_s
             )
+        except NotAsked:  # nothing was claimed
+            raise
         except BaseException:
             self.end_beside(key, token, Ending.FORGET)
             raise
@@ -63,6 +67,8 @@ class Claims:
         another = self._new_token()
         try:
             mine = await self._store.reclaim(key, token, another, lease_s=self._lease_s)
+        except NotAsked:
+            raise
         except BaseException:
             self.end_beside(key, another, Ending.UNKNOWN)
             raise
@@ -103,10 +109,19 @@ class Claims:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    async def settled(self) -> None:
-        """Return when every end is recorded, or given up."""
-        while self._ending:
-            await asyncio.wait(tuple(self._ending))
+    async def settled(self, until: float) -> None:
+        """Return when every end is recorded, or given up; at the latest at `until`.
+
+        What is not recorded by then is left to its lease.
+        """
+        with suppress(Expired), Expiry(self._clock, until):
+            while self._ending:
+                await asyncio.wait(tuple(self._ending))
+        left = tuple(self._ending)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
 
     async def _insist(self, key: bytes, token: int, ending: Ending, answer: bytes) -> None:
         for number in range(TRIES):

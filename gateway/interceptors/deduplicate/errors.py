@@ -5,12 +5,12 @@ from gateway.core.status import Code
 from gateway.interceptors.deduplicate.options import CallKey
 
 
-def key_required(metadata: str) -> CallError:
-    """Return the error of a call without a key."""
+def key_required(place: str) -> CallError:
+    """Return the error of a call without a key; `place` is where it is looked for."""
     return CallError(
         Code.INVALID_ARGUMENT,
         Reason.KEY_REQUIRED,
-        f"the method needs an idempotency key in the metadata {metadata!r}: a new one for each "
+        f"the method needs an idempotency key in {place}: a new one for each "
         "new thing to do, the same one to repeat it",
         origin=Origin.CALLER,
     )

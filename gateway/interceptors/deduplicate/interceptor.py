@@ -59,6 +59,8 @@ from gateway.state.records import Record, RecordStore, Standing, StoreUnavailabl
 
 _log = logging.getLogger(__name__)
 REPLAYED: Final = ("idempotency-replayed", "true")
+_LAST_S: Final = 5.0
+"""For what is still to be recorded, at the end of the process."""
 _FIRST_WAIT_S: Final = 0.010
 _LONGEST_WAIT_S: Final = 0.250
 _WAIT_GROWTH: Final = 1.5
@@ -177,7 +179,9 @@ class DeduplicateInterceptor:
                 len(cut),
                 cut[0].call.method.full_name,
             )
-        await self._claims.settled()
+        # A store that is away holds up no end for long.
+        now = self._clock.now()
+        await self._claims.settled(max(now + 1.0, min(until, now + _LAST_S)))
 
     def _aborts(self, key: CallKey) -> bool:
         options = self._options

@@ -38,11 +38,13 @@ def _number_of(order_key: bytes) -> int:
 def _is_next(connection: Connection, row: Any) -> bool:
     """Tell whether an operation that seemed due is the next of its order key.
 
-    Its row is held already, so that the key is not waited for: who holds it may want the row.
+    Its row is held already, so that nobody is waited for. The lock is not that of acceptances and
+    ends, which a key with many callers is hardly ever without: who claims need only keep others
+    from claiming. What is accepted meanwhile stands behind, and what ends was in the way.
     """
     if connection.dialect.name != "postgresql":
         return True
-    asked = select(func.pg_try_advisory_xact_lock(_number_of(row.order_key)))
+    asked = select(func.pg_try_advisory_xact_lock(_number_of(row.order_key[8:])))
     if not connection.execute(asked).scalar():
         return False
     before = row.number if row.state == State.WAITING.value else 0
@@ -122,7 +124,7 @@ def get(
     connection: Connection, operation: str, owner: bytes | None, *, hold: bool = False
 ) -> Kept | None:
     """Return an operation of an owner, None where there is none; `hold` keeps others from it."""
-    row = connection.execute(_s.HOLD if hold else _s.BY_ID, {"b_id": operation}).first()
+    row = connection.execute(_s.HOLD if hold else _s.FOUND, {"b_id": operation}).first()
     if row is None or row.owner == _s.DELETED or (owner is not None and row.owner != owner):
         return None
     return kept_of(row)

@@ -6,7 +6,7 @@ from sqlalchemy import BindParameter, bindparam, case, delete, exists, func, nul
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.state.durable.moment import NOW
-from gateway.state.durable.schema.operations import OPEN_OPERATIONS
+from gateway.state.durable.schema.operations import OPEN_OPERATIONS, RUNNING_OPERATIONS
 from gateway.state.durable.schema.operations import operations as _o
 from gateway.state.operations import NEVER, OPEN, State
 
@@ -78,7 +78,9 @@ RELEASE_KEY: Final = (
 BY_KEY: Final = select(*KEPT, _o.c.fingerprint).where(_o.c.key_digest == bindparam("b_key"))
 ORDER_BY_KEY: Final = select(_o.c.order_key).where(_o.c.key_digest == bindparam("b_key"))
 BY_ID: Final = select(*KEPT, _o.c.owner, _o.c.token).where(_o.c.id == _id)
-HOLD: Final = BY_ID.with_for_update()
+FOUND: Final = BY_ID.where(_o.c.expires_at > NOW)
+"""What has expired is found by nobody, though it is there until it is swept."""
+HOLD: Final = FOUND.with_for_update()
 PENDING: Final = select(func.count()).select_from(
     select(_o.c.method)
     .where(_o.c.method == bindparam("b_method"), OPEN_OPERATIONS)
@@ -156,9 +158,7 @@ IN_THE_WAY: Final = select(_o.c.number).where(
     | ((_o.c.number < bindparam("b_before")) & (_o.c.state == State.WAITING.value)),
 )
 """What of an order key is made, or goes before an operation that waits."""
-_claimed_by = _o.c.token.in_(bindparam("b_tokens", expanding=True)) & (
-    _o.c.state == State.RUNNING.value
-)
+_claimed_by = _o.c.token.in_(bindparam("b_tokens", expanding=True)) & RUNNING_OPERATIONS
 PROLONG: Final = update(_o).where(_claimed_by).values(due_at=NOW + bindparam("b_lease_s"))
 CLAIMED: Final = select(*KEPT, *_WORK, _o.c.token).where(_claimed_by)
 CLAIM: Final = (
@@ -188,7 +188,14 @@ DEFER: Final = (
     )
 )
 END: Final = update(_o).where(_mine).values(state=bindparam("b_state"), **_ENDS)
-FIND: Final = select(*KEPT).order_by(_o.c.number.desc()).limit(bindparam("b_limit"))
+FIND: Final = (
+    select(*KEPT)
+    .where(_o.c.expires_at > NOW)
+    .order_by(_o.c.number.desc())
+    .limit(bindparam("b_limit"))
+)
+BYTES: Final = func.length(_o.c.answer) + func.length(_o.c.progress) + func.length(_o.c.last_error)
+"""What a row of `KEPT` takes, but for a few words."""
 CANCEL_WAITING: Final = (
     update(_o)
     .where(_o.c.id == _id, _o.c.state == State.WAITING.value)
@@ -213,6 +220,7 @@ DELETE_ENDED: Final = delete(_o).where(_o.c.id == _id, _o.c.state.in_(_ENDED))
 RETRY: Final = (
     update(_o)
     .where(_o.c.id == _id, _o.c.state == State.DEAD.value, _o.c.owner != DELETED)
+    .where(_o.c.expires_at > NOW)
     .values(
         state=State.WAITING.value,
         attempts=0,

@@ -192,10 +192,15 @@ class DurableOperations:
             statement = statement.where(_o.c.state.in_([one.value for one in query.states]))
         if query.after:
             statement = statement.where(_o.c.number < query.after)
-        values = {"b_limit": query.limit}
-        return await self._durable.read(
-            lambda connection: [_asks.kept_of(row) for row in connection.execute(statement, values)]
-        )
+
+        def ask(connection: Connection) -> list[Kept]:
+            sizes = statement.with_only_columns(_o.c.number, _s.BYTES)
+            found = connection.execute(sizes, {"b_limit": query.limit}).all()
+            limit = _fitting([size for _, size in found], query.max_bytes)
+            rows = connection.execute(statement, {"b_limit": limit}) if limit else ()
+            return [_asks.kept_of(row) for row in rows]
+
+        return await self._durable.read(ask)
 
     async def cancel(
         self, operation: str, owner: bytes | None, answer_of: Callable[[Kept], bytes]
@@ -255,3 +260,13 @@ class DurableOperations:
             return len(numbers)
 
         return await self._durable.write(ask)
+
+
+def _fitting(sizes: Sequence[int], max_bytes: int) -> int:
+    """Return how many of the first together have no more than `max_bytes`; at least one."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if total > max_bytes:
+            return max(1, count)
+    return len(sizes)

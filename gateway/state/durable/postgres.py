@@ -121,7 +121,10 @@ class PostgresLink:
             )
 
         return create_async_engine(
-            "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            poolclass=NullPool,
+            hide_parameters=True,
         )
 
     async def open(self) -> None:

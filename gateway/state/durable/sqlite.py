@@ -236,7 +236,7 @@ def _engine(path: Path, busy_s: float, begin: str, clock: Clock) -> Engine:
         tell_time(connection, clock.wall)
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

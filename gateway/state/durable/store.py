@@ -26,7 +26,7 @@ from gateway.core.clock import Clock
 from gateway.core.deadline import Expired, Expiry
 from gateway.core.events import Events, StoreChanged
 from gateway.state.breaker import State, StoreBreaker, StoreBreakerOptions
-from gateway.state.durable.link import FAULTS, Ask, Link, T, is_of_question, phrase
+from gateway.state.durable.link import FAULTS, Ask, Link, T, is_of_question, phrase, sqlstate
 from gateway.state.durable.postgres import PostgresLink
 from gateway.state.durable.sqlite import SqliteLink
 from gateway.state.durable.url import DurableUrl, SqliteUrl
@@ -35,6 +35,8 @@ from gateway.state.records import NotAsked, StoreUnavailable
 _log = logging.getLogger(__name__)
 _LATE: Final = "it does not answer in time"
 _CLOSED: Final = "it is closed"
+_CANCELED: Final = "57014"
+"""query_canceled: of PostgreSQL, by its statement_timeout."""
 
 
 class _Progress(enum.Enum):
@@ -187,6 +189,10 @@ class Durable:
                 _log.exception("the durable store was asked what it cannot take")
                 self._breaker.abandoned(question, self._clock.now())
                 raise self._unavailable("it does not take what it was asked") from None
+            if not write and sqlstate(error) == _CANCELED:
+                # It lives, and ended a question that finds little among much.
+                self._breaker.abandoned(question, self._clock.now())
+                raise self._unavailable(phrase(error)) from None
             _log.debug("the durable store failed", exc_info=True)
             begun = at is _Progress.BEGUN
             raise self._failed(question, phrase(error), asked=begun) from None

@@ -23,6 +23,7 @@ from gateway.state.durable.schema import metadata
 
 OPEN_OPERATIONS = text("state IN ('waiting', 'running')")
 """What has no end. The indexes of such are small, and found by these very words."""
+RUNNING_OPERATIONS = text("state = 'running'")
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts by itself only where the type is INTEGER."""
 
@@ -70,6 +71,12 @@ operations = Table(
         "method",
         postgresql_where=OPEN_OPERATIONS,
         sqlite_where=OPEN_OPERATIONS,
+    ),
+    Index(
+        "seawall_operations_token",
+        "token",
+        postgresql_where=RUNNING_OPERATIONS,
+        sqlite_where=RUNNING_OPERATIONS,
     ),
     Index("seawall_operations_owner", "owner", "number"),
     Index("seawall_operations_expires", "expires_at"),

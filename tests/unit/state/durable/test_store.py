@@ -159,7 +159,7 @@ async def test_what_is_newer_is_refused(url: str) -> None:
             )
         )
     async with opened(url, timeout_s=10.0) as durable:
-        sentence = r"made by a newer version of Seawall \(tables 9999, this one knows 0004\)"
+        sentence = r"made by a newer version of Seawall \(tables 9999, this one knows 0005\)"
         with pytest.raises(StoreUnavailable, match=sentence):
             await durable.open()
         with pytest.raises(StoreUnavailable, match=sentence):
