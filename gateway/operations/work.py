@@ -22,6 +22,7 @@ from gateway.core.flight import Landing
 from gateway.core.outcome import failed
 from gateway.core.status import Code
 from gateway.core.stored import UnreadableError, unpack
+from gateway.interceptors.deduplicate.ending import Ending, ending_of
 from gateway.operations.options import OperationOptions
 from gateway.state.operations import Claimed
 
@@ -67,11 +68,13 @@ class WorkCall(Call):
 
 
 def _is_doubtful(last_error: bytes) -> bool:
+    if not last_error:
+        return False
     try:
-        error = unpack(last_error).outcome.error if last_error else None
+        outcome = unpack(last_error).outcome
     except UnreadableError:
         return True
-    return error is not None and error.sent is Sent.UNKNOWN
+    return ending_of(outcome, attempts=1) is Ending.UNKNOWN
 
 
 async def _no_sink(_payload: bytes) -> None:

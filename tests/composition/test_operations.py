@@ -574,3 +574,52 @@ async def test_what_was_looked_up_is_the_end(tmp_path: Path) -> None:
         ended = await Caller(running.channel).wait((await Caller(running.channel).begin("a")).name)
         assert page_of(ended) == "of-a"
         assert [path for path, _, _ in press.seen] == ["/prints", "/prints/a"]
+
+
+@pytest.mark.parametrize("key", [None, "k1"])
+async def test_a_call_that_was_made_at_once_is_looked_up_before_it_is_made_again(
+    tmp_path: Path, key: str | None
+) -> None:
+    policy = (
+        f"{{Submit: {{operation: {{accepted_in: operation, {QUICK}}}, retry: {{disabled: true}}, "
+        "deduplication: {on_unknown: LOOKUP, lookup: {method: work.v1.Works/Find}}}}"
+    )
+    async with press_and_gateway(tmp_path, policy) as (press, running):
+        press.says(500)
+        press.done.append(("/submits", "a"))  # it was done, and the answer was lost
+        caller = Caller(running.channel)
+        call = caller.call(SUBMIT, "a", key)
+        await call
+        name = dict(await call.trailing_metadata())["seawall-operation"]
+        ended = await caller.wait(name)
+        assert ended.done
+        assert not ended.HasField("error")
+        assert [path for path, _, _ in press.seen] == ["/submits", "/prints/a"]
+
+
+async def test_a_location_may_be_relative_to_what_was_asked(tmp_path: Path) -> None:
+    async with press_and_gateway(tmp_path, PLAIN) as (press, running):
+        press.says(202, location="prints/jobs/7", retry_after="0")
+        caller = Caller(running.channel)
+        ended = await caller.wait((await caller.begin("a")).name)
+        assert ended.done
+        assert [path for path, _, _ in press.seen][:2] == ["/prints", "/prints/jobs/7"]
+
+
+async def test_a_list_is_as_long_as_a_client_takes(tmp_path: Path) -> None:
+    large = "x" * 1_500_000
+    async with press_and_gateway(tmp_path, PLAIN) as (press, running):
+        caller = Caller(running.channel)
+        for number in range(5):
+            press.says(200, {"id": f"{number}", "text": large})
+            await caller.wait((await caller.begin(f"{number}")).name)
+        found, token = 0, ""
+        while True:
+            page = await caller.operations.ListOperations(
+                lro.ListOperationsRequest(page_token=token), timeout=20
+            )
+            found += len(page.operations)
+            token = page.next_page_token
+            if not token:
+                break
+        assert found == 5

@@ -336,3 +336,17 @@ def test_a_reference_without_quotes_within_braces_is_told_how_to_be_written(give
     assert 'write "${NAME}" in quotes' in mistake
     (other,) = given.yaml_mistakes("state: {shared: [}\n")
     assert "NAME" not in other
+
+
+def test_a_file_of_the_store_is_beside_the_configuration(given: Given) -> None:
+    for said, place in (
+        ("sqlite:///shop.db", "{folder}/shop.db"),
+        ("sqlite:///data/shop.db", "{folder}/data/shop.db"),
+        ("sqlite:////var/lib/shop.db", "/var/lib/shop.db"),
+    ):
+        document = given.document(f"state: {{durable: '{said}'}}\n")
+        folder = document.folder.absolute()
+        assert document.config.state.durable == f"sqlite:///{place.format(folder=folder)}"
+    for said in ("sqlite:///:memory:", "sqlite:///", "postgresql://host/name", "shop.db"):
+        document = given.document(f"state: {{durable: '{said}'}}\n")
+        assert document.config.state.durable == said

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.clock import FakeClock, FakeRng
@@ -30,6 +31,16 @@ class LateStore(DurableOperations):
 
     late = 0
     claims = 0
+
+    late_ends = 0
+    ends = 0
+
+    async def end(self, *args: Any, **said: Any) -> bool:
+        self.ends += 1
+        if self.late_ends:
+            self.late_ends -= 1
+            raise StoreUnavailable("it does not answer in time", 0.5)
+        return await super().end(*args, **said)
 
     async def outlive_leases(self) -> None:
         statement = text("UPDATE seawall_operations SET due_at = due_at - 60")
@@ -126,3 +137,34 @@ async def test_what_is_made_here_is_not_claimed_again_although_its_lease_is_over
     kept = await store.get("a", OWNER)
     assert kept is not None
     assert (kept.state, kept.attempts) == (State.SUCCEEDED, 1)
+
+
+@pytest.mark.parametrize("how", ["end", "cancel"])
+async def test_a_known_end_is_kept_whatever_comes_before_the_store_answers(
+    store: LateStore, how: str
+) -> None:
+    clock, made = FakeClock(), []
+
+    async def do(call: WorkCall, progress: Progress, keep: Keep) -> Attempted:
+        made.append(1)
+        return Attempted(Landing(SUCCESS, b"receipt", (), 1))
+
+    options = OperationOptions(schedule=Schedule(), response=Empty, metadata=None)
+    works = {METHOD.full_name: Work(METHOD, Empty, options, do)}
+    heard = Recorder()
+    workers = Workers(store, works, clock, FakeRng([0.5]), Events([heard]))
+    await store.accept(Accepted("a", METHOD.full_name, OWNER, b"", b"", "k"))
+    store.late_ends = 1 if how == "end" else 6
+    workers.start()
+    try:
+        await until(clock, lambda: store.ends > 0)
+        if how == "cancel":
+            await store.cancel("a", OWNER, lambda _kept: b"")
+            await until(clock, lambda: workers.running == 0)
+    finally:
+        await workers.end()
+    kept = await store.get("a", OWNER)
+    assert kept is not None
+    assert kept.state is State.SUCCEEDED
+    assert len(made) == 1
+    assert [one.state for one in heard if isinstance(one, OperationEnded)] == ["succeeded"]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from sqlalchemy import text
-from support.durable import new_key, new_token
+from support.durable import new_key, new_token, opened
 
 from gateway.core.clock import SystemClock
 from gateway.state.durable.operations import DurableOperations
@@ -229,3 +229,114 @@ async def test_many_that_wait_behind_one_cost_nothing_to_who_looks_for_what_is_d
             *(store.accept(new(f"n{n}", order_key=order)) for n in range(first, first + 200))
         )
     assert await cost_s() < 10 * alone_s
+
+
+async def dead(store: DurableOperations, name: str, *, answer: bytes = b"why") -> None:
+    for one in await claim(store):
+        if one.kept.id == name:
+            await store.end(name, one.token, State.DEAD, answer, retention_s=7 * DAY_S)
+
+
+async def test_a_deleted_dead_letter_is_tried_again_by_nobody(store: DurableOperations) -> None:
+    await store.accept(keyed("one", new_key()))
+    await dead(store, "one")
+    await store.delete("one", OWNER)
+    assert await store.get("one", None) is None
+    assert not await store.retry("one")
+    assert await claim(store) == []
+
+
+async def test_what_is_tried_again_knows_how_it_ended_and_is_not_cancelled(
+    store: DurableOperations,
+) -> None:
+    await store.accept(new("one"))
+    (one,) = await claim(store)
+    await store.cancel("one", OWNER, lambda _kept: b"")
+    await store.end("one", one.token, State.DEAD, b"why", retention_s=DAY_S)
+    assert await store.retry("one")
+    kept = await store.get("one", OWNER)
+    assert kept is not None
+    assert (kept.state, kept.last_error, kept.cancelling) == (State.WAITING, b"why", False)
+
+
+async def test_a_key_stands_as_long_after_a_retry_as_it_was_said(
+    store: DurableOperations, durable: Durable
+) -> None:
+    key = new_key()
+    await store.accept(keyed("one", key))
+    for _ in range(3):
+        await pass_time(durable, 5 * DAY_S)  # the answer is kept for 7 days, the key for one more
+        await dead(store, "one")
+        assert await store.retry("one")
+    await dead(store, "one")
+    await pass_time(durable, DAY_S + 10)
+    assert (await store.accept(keyed("two", key)))[0] is Acceptance.NEW
+
+
+async def test_what_has_expired_is_found_by_nobody_before_it_is_swept(
+    store: DurableOperations, durable: Durable
+) -> None:
+    await store.accept(new("one"))
+    await dead(store, "one")
+    await pass_time(durable, 8 * DAY_S)
+    assert await store.get("one", OWNER) is None
+    assert await store.find(OperationQuery(OWNER)) == []
+    assert not await store.retry("one")
+
+
+async def test_a_key_that_comes_free_and_its_order_are_locked_in_one_order(
+    url: str, durable: Durable
+) -> None:
+    store, clock = DurableOperations(durable, SystemClock()), SystemClock()
+    async with opened(url, timeout_s=10.0) as another:
+        other = DurableOperations(another, clock)
+        for n in range(40):
+            order, key = new_key(), new_key()
+            said = {"order_key": order, "key": key, "key_held_s": 0.0, "key_stays": True}
+            await store.accept(new(f"a{n}", **said))
+            await dead(store, f"a{n}")
+            await asyncio.gather(
+                store.accept(new(f"b{n}", **said)),
+                other.cancel(f"a{n}", None, lambda _kept: b""),
+                other.retry(f"a{n}"),
+            )
+            await made(store, 60)
+            await made(store, 60)
+        assert durable.available
+        assert another.available
+
+
+async def test_a_key_with_many_callers_is_claimed(durable: Durable) -> None:
+    store, order, ended = DurableOperations(durable, SystemClock()), new_key(), asyncio.Event()
+
+    async def call(caller: int) -> None:
+        for n in range(10_000):
+            if ended.is_set():
+                return
+            await store.accept(new(f"{caller}.{n}", order_key=order))
+
+    callers = [asyncio.create_task(call(caller)) for caller in range(8)]
+    claimed = 0
+    try:
+        for _ in range(30):
+            await asyncio.sleep(0.02)
+            for one in await claim(store):
+                claimed += 1
+                await store.end(one.kept.id, one.token, State.SUCCEEDED, b"", retention_s=60)
+    finally:
+        ended.set()
+        await asyncio.gather(*callers)
+    assert claimed >= 10
+
+
+async def test_a_list_has_a_size(store: DurableOperations) -> None:
+    for name in ("one", "two", "three"):
+        await store.accept(new(name))
+        await dead(store, name, answer=b"a" * 1000)
+
+    async def listed(max_bytes: int) -> list[str]:
+        return [kept.id for kept in await store.find(OperationQuery(OWNER, max_bytes=max_bytes))]
+
+    assert await listed(2500) == ["three", "two"]
+    assert await listed(10) == ["three"]
+    assert await listed(5000) == ["three", "two", "one"]
