@@ -216,8 +216,8 @@ def _unavailable(error: StoreUnavailable) -> CallError:
 
 def _perhaps(error: StoreUnavailable) -> CallError:
     return CallError(
-        Code.UNAVAILABLE,
-        Reason.STORE_UNAVAILABLE,
+        Code.ABORTED,
+        Reason.OUTCOME_UNKNOWN,
         f"the call may have been accepted, or not: {error.why}. With an idempotency key it can "
         "be made again, and is accepted once; without one, look among your operations first",
         sent=Sent.UNKNOWN,
