@@ -260,7 +260,7 @@ def sharing_interceptors(
             around.records,
             once.key_of,
             once.fingerprint_of,
-            once.metadata,
+            once.place,
             clock,
             rng,
             events,

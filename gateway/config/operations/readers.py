@@ -72,7 +72,7 @@ def _key_of(
         key = once.key_of(call)
         if key is None:
             if options.required:
-                raise key_required(once.metadata)
+                raise key_required(once.place)
             return None
         held_s = options.window_s if key.derived else options.retention_s
         return key.record, key.header, held_s, not key.derived

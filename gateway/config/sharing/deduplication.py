@@ -41,7 +41,7 @@ class DeclaredDeduplication(NamedTuple):
     options: DeduplicationOptions
     key_of: KeyOf
     fingerprint_of: Callable[[Call], bytes]
-    metadata: str
+    place: str
     lookup: LookupPolicy | None
 
 

@@ -89,7 +89,7 @@ class DeduplicateInterceptor:
         store: keeps records.
         key_of: reads the key of a call.
         fingerprint_of: tells requests apart by what they say.
-        metadata: where a key is expected, for the error.
+        place: where a key is expected, for the error.
         clock: for leases and waits.
         rng: spreads what waits.
         events: told of calls that were not made, and of records that became unknown.
@@ -104,7 +104,7 @@ class DeduplicateInterceptor:
         store: RecordStore,
         key_of: KeyOf,
         fingerprint_of: Callable[[Call], bytes],
-        metadata: str,
+        place: str,
         clock: Clock,
         rng: Rng,
         events: Events,
@@ -114,7 +114,7 @@ class DeduplicateInterceptor:
         self._store = store
         self._key_of = key_of
         self._fingerprint_of = fingerprint_of
-        self._metadata = metadata
+        self._place = place
         self._clock = clock
         self._rng = rng
         self._events = events
@@ -135,7 +135,7 @@ class DeduplicateInterceptor:
             return self._refused(call, error)
         if key is None:
             if self._options.required:
-                return self._refused(call, key_required(self._metadata))
+                return self._refused(call, key_required(self._place))
             return await call_next(call)
         fingerprint = self._fingerprint_of(call)
         running = self._running.get(key.record)

@@ -82,7 +82,7 @@ def test_nothing_is_shared_unless_it_is_said_and_keys_count_where_calls_have_eff
     cache, coalescing, once = options_of(resolved, PAY)
     assert cache is None
     assert coalescing is None
-    assert once.metadata == "idempotency-key"
+    assert once.place == "the metadata 'idempotency-key'"
     assert once.options.header == "idempotency-key"
     assert once.options.in_flight is InFlight.WAIT
     assert once.options.on_unknown is OnUnknown.HOLD

@@ -48,7 +48,7 @@ def test_batches_and_unknown_outcomes_are_counted() -> None:
     metrics, call = Metrics(lambda: 0), new_call(FakeClock())
     metrics(BatchSent(call, 20))
     metrics(BatchSent(call, 5))
-    metrics(RecordUnknown(call))
+    metrics(RecordUnknown(call, "unknown-calls/0"))
     assert value(metrics, "seawall_batches_total", **METHOD) == 2
     assert value(metrics, "seawall_batch_keys_total", **METHOD) == 25
     assert value(metrics, "seawall_outcomes_unknown_total", **METHOD) == 1
