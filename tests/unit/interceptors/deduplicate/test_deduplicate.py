@@ -25,7 +25,7 @@ from gateway.interceptors.deduplicate import (
     InFlight,
     OnUnknown,
 )
-from gateway.state.records import Standing
+from gateway.state.records import NotAsked, Record, Standing
 
 SILENT = CallError(
     Code.DEADLINE_EXCEEDED,
@@ -706,3 +706,35 @@ async def test_an_unknown_outcome_ends_with_its_window() -> None:
     again = world.ask(None)
     await again.task
     assert again.answers == [b"receipt 1"]
+
+
+async def test_a_store_that_is_left_alone_leaves_no_task_behind() -> None:
+    world = World()
+    world.store.claim = refused_claim  # type: ignore[method-assign]
+    before = len(asyncio.all_tasks())
+    asked = [world.ask(f"k{i}") for i in range(50)]
+    await world.later()
+    assert {one.error.reason for one in asked} == {Reason.STORE_UNAVAILABLE}
+    assert world.upstream.asked == []
+    assert len(asyncio.all_tasks()) == before
+
+
+async def refused_claim(*_: object, **__: object) -> Record:
+    raise NotAsked("it failed several times, and is left alone for now", 0.5)
+
+
+async def test_the_end_of_a_process_waits_five_seconds_for_a_store_that_is_away() -> None:
+    world = World()
+    world.upstream.gate.clear()
+    asked = world.ask()
+    await world.later()
+    world.store.away = True
+    world.upstream.gate.set()
+    await world.later()
+    assert asked.answers == [b"receipt 1"]
+    ending = asyncio.ensure_future(world.processes[0].end(world.clock.now() + 30))
+    for _ in range(4):
+        await world.later(1.0)
+    assert not ending.done()
+    await world.later(1.1)
+    assert ending.done()

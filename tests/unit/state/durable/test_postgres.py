@@ -241,3 +241,16 @@ async def test_what_a_database_cannot_take_takes_it_from_nobody(server: Postgres
                 )
         assert durable.available
         assert await durable.read(lambda c: c.execute(text("SELECT 1")).scalar_one()) == 1
+
+
+async def test_transactions_see_what_was_done_before_a_lock_whatever_is_usual_there(
+    server: PostgresServer,
+) -> None:
+    url = server.database()
+    name = url.rpartition("/")[2]
+    server.sql(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    async with opened(url) as durable:
+        level = await durable.read(
+            lambda c: c.execute(text("SHOW transaction_isolation")).scalar_one()
+        )
+    assert level == "read committed"
