@@ -176,7 +176,7 @@ class Acceptor:
             try:
                 kept = await self._store.get(accepted.id, accepted.owner)
             except StoreUnavailable:
-                raise _perhaps(error) from None
+                raise _perhaps(error, keyed=bool(accepted.key)) from None
             if kept is None:
                 raise
             return Acceptance.NEW, kept
@@ -214,12 +214,23 @@ def _unavailable(error: StoreUnavailable) -> CallError:
     )
 
 
-def _perhaps(error: StoreUnavailable) -> CallError:
+def _perhaps(error: StoreUnavailable, *, keyed: bool) -> CallError:
+    """Return the error of an acceptance that may have come about; with a key, come again."""
+    if keyed:
+        return CallError(
+            Code.UNAVAILABLE,
+            Reason.STORE_UNAVAILABLE,
+            f"the call may have been accepted, or not: {error.why}; made again with the same "
+            "idempotency key, it is accepted once",
+            sent=Sent.UNKNOWN,
+            transient=True,
+            retry_after_s=error.retry_after_s,
+        )
     return CallError(
         Code.ABORTED,
         Reason.OUTCOME_UNKNOWN,
-        f"the call may have been accepted, or not: {error.why}. With an idempotency key it can "
-        "be made again, and is accepted once; without one, look among your operations first",
+        f"the call may have been accepted, or not: {error.why}; look among your operations "
+        "before it is made again",
         sent=Sent.UNKNOWN,
         pushback_s=-1.0,
     )

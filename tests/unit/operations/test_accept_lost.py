@@ -1,5 +1,6 @@
 """Calls that are kept, over a store that keeps them and does not say so."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,16 @@ async def test_an_acceptance_whose_answer_is_lost_is_looked_for(tmp_path: Path) 
             await acceptor.accept(call)
         assert unknown.value.reason is Reason.OUTCOME_UNKNOWN
         assert (unknown.value.retry_after_s, unknown.value.transient) == (None, False)
+        keyed = Acceptor(
+            method,
+            options,
+            replace(readers, key=lambda _call: (b"k" * 32, "k", 60.0, True)),
+            store,
+            OperationMessages({}),
+            lambda: None,
+            Events(),
+        )
+        with pytest.raises(CallError, match="with the same idempotency key") as again:
+            await keyed.accept(call)
+        assert again.value.reason is Reason.STORE_UNAVAILABLE
+        assert (again.value.retry_after_s, again.value.transient) == (0.1, True)
