@@ -73,6 +73,7 @@ class TracedHandlers(OpenTelemetryAioServerInterceptor):
     """
 
     def __init__(self, tracer: Tracer, sampled: Callable[[Metadata | None], bool]) -> None:
+        # The library has no types here.
         super().__init__(tracer)  # type: ignore[no-untyped-call]
         self._of_spans = tracer
         self.sampled = sampled
@@ -88,6 +89,7 @@ class TracedHandlers(OpenTelemetryAioServerInterceptor):
         async def found(_details: Any) -> Any:
             return handler
 
+        # Nor here.
         wrapping = self.intercept_service(  # type: ignore[no-untyped-call]
             found, _Details(f"/{method}")
         )

@@ -40,6 +40,7 @@ def _sentinel(url: RedisUrl) -> Any:
         "socket_timeout": _SENTINEL_S,
         "retry": None,
     }
+    # The library has no types here.
     return Sentinel(url.endpoints, sentinel_kwargs=times)  # type: ignore[no-untyped-call]
 
 
@@ -54,6 +55,7 @@ def _pool(url: RedisUrl, sentinel: Any) -> Any:
         "max_connections": CONNECTIONS,
     }
     if sentinel is not None:
+        # Nor here.
         return SentinelConnectionPool(url.master, sentinel, **common)  # type: ignore[no-untyped-call]
     host, port = url.endpoints[0]
     if url.tls:
